@@ -1,0 +1,165 @@
+import AsyncHTTPClient
+import Core
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// HTTP to a Nestbox server: JSON in, JSON out, errors as they were thrown on the other side.
+package final class APIClient: Sendable {
+    package let baseURL: String
+    private let token: String?
+    private let http: HTTPClient
+    private let timeout: TimeAmount
+
+    /// - Parameters:
+    ///   - baseURL: `http://127.0.0.1:8080`, with or without a final slash.
+    ///   - token: sent as `Authorization: Bearer …`.
+    ///   - timeout: seconds a whole exchange may take.
+    package init(baseURL: String, token: String? = nil, timeout: Double = 300) throws {
+        guard let url = URL(string: baseURL), url.scheme == "http" || url.scheme == "https", url.host != nil else {
+            throw NestboxError.invalid("`\(baseURL)` is not the address of a server", hint: "expected http://host:port")
+        }
+        self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
+        self.token = token
+        self.timeout = .milliseconds(Int64(timeout * 1000))
+        http = Self.sharedHTTP
+    }
+
+    /// Lives as long as the process. Unlike `HTTPClient.shared`, which tries for a minute and a half to reach a server that
+    /// refuses connections, it says so at once.
+    private static let sharedHTTP: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    /// One part of a path, percent-encoded.
+    package static func escape(_ part: String) -> String {
+        let allowed = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        return part.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
+    }
+
+    /// A path with its query; nil values are left out.
+    package static func path(_ path: String, query: [(String, String?)]) -> String {
+        let pairs = query.compactMap { name, value in value.map { "\(escape(name))=\(escape($0))" } }
+        return pairs.isEmpty ? path : path + "?" + pairs.joined(separator: "&")
+    }
+
+    package func get<T: Decodable>(_ path: String, as type: T.Type = T.self) async throws -> T {
+        try JSON.decode(T.self, from: try await send(.GET, path), what: "the answer of \(path)")
+    }
+
+    package func send<T: Decodable>(
+        _ method: HTTPMethod, _ path: String, body: some Encodable & Sendable, as type: T.Type = T.self
+    ) async throws -> T {
+        let answer = try await send(
+            method, path, body: ByteStream(try JSON.encode(body)), contentType: "application/json")
+        return try JSON.decode(T.self, from: answer, what: "the answer of \(path)")
+    }
+
+    /// A request without a body whose answer is JSON.
+    package func call<T: Decodable>(_ method: HTTPMethod, _ path: String, as type: T.Type = T.self) async throws -> T {
+        try JSON.decode(T.self, from: try await send(method, path), what: "the answer of \(path)")
+    }
+
+    /// The whole answer in memory.
+    @discardableResult
+    package func send(
+        _ method: HTTPMethod, _ path: String, body: ByteStream? = nil, contentType: String? = nil
+    ) async throws -> Data {
+        Data(try await stream(method, path, body: body, contentType: contentType).collect(upTo: 4 << 30))
+    }
+
+    /// The answer chunk by chunk. Throws what the server threw when the status is not 2xx.
+    package func stream(
+        _ method: HTTPMethod, _ path: String, body: ByteStream? = nil, contentType: String? = nil,
+        headers: [(String, String)] = []
+    ) async throws -> ByteStream {
+        var request = HTTPClientRequest(url: baseURL + path)
+        request.method = method
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        if let contentType { request.headers.add(name: "Content-Type", value: contentType) }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let body {
+            let buffers = ByteBufferSequence(stream: body)
+            request.body = .stream(buffers, length: body.length.map { .known($0) } ?? .unknown)
+        }
+        let response: HTTPClientResponse
+        do {
+            response = try await http.execute(request, timeout: timeout)
+        } catch let error as NestboxError {
+            throw error
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw NestboxError(
+                .unavailable, "no answer from \(baseURL)",
+                hint: "is the server running? start it with `nestbox serve`, or give its address with --url",
+                cause: error)
+        }
+        guard (200..<300).contains(Int(response.status.code)) else {
+            throw try await Self.failure(response, path: path)
+        }
+        let box = ResponseIterator(response.body.makeAsyncIterator())
+        let length = response.headers.first(name: "Content-Length").flatMap { Int64($0) }
+        return ByteStream(length: length) { try await box.next() }
+    }
+
+    private static func failure(_ response: HTTPClientResponse, path: String) async throws -> NestboxError {
+        let bytes = try await response.body.collect(upTo: 1 << 20)
+        let data = Data(bytes.readableBytesView)
+        if let body = try? JSON.decode(ErrorBody.self, from: data) { return body.nestboxError }
+        if let body = try? JSON.decode(MLflowErrorBody.self, from: data) { return body.nestboxError }
+        let code = NestboxError.Code.allCases.first { $0.httpStatus == Int(response.status.code) } ?? .internalError
+        let text = String(decoding: data.prefix(300), as: UTF8.self)
+        return NestboxError(code, "\(path) answered \(response.status.code): \(text)")
+    }
+}
+
+/// MLflow's error shape, as it arrives from MLflow routes.
+private struct MLflowErrorBody: Codable {
+    var error_code: String
+    var message: String
+
+    var nestboxError: NestboxError {
+        let code: NestboxError.Code =
+            switch error_code {
+            case "RESOURCE_DOES_NOT_EXIST": .notFound
+            case "ENDPOINT_NOT_FOUND": .notFound
+            case "RESOURCE_ALREADY_EXISTS": .alreadyExists
+            case "INVALID_PARAMETER_VALUE", "BAD_REQUEST": .invalidArgument
+            case "RESOURCE_CONFLICT", "INVALID_STATE": .conflict
+            case "UNAUTHENTICATED": .unauthenticated
+            case "PERMISSION_DENIED": .permissionDenied
+            case "REQUEST_LIMIT_EXCEEDED": .rateLimited
+            case "TEMPORARILY_UNAVAILABLE": .unavailable
+            default: .internalError
+            }
+        return NestboxError(code, message)
+    }
+}
+
+private struct ByteBufferSequence: AsyncSequence, Sendable {
+    let stream: ByteStream
+
+    struct Iterator: AsyncIteratorProtocol {
+        var base: ByteStream.Iterator
+        mutating func next() async throws -> ByteBuffer? { try await base.next().map { ByteBuffer(bytes: $0) } }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(base: stream.makeAsyncIterator()) }
+}
+
+private final class ResponseIterator: @unchecked Sendable {
+    // Unchecked: a ByteStream is pulled by one consumer at a time.
+    private var iterator: HTTPClientResponse.Body.AsyncIterator
+
+    init(_ iterator: HTTPClientResponse.Body.AsyncIterator) { self.iterator = iterator }
+
+    func next() async throws -> [UInt8]? {
+        while let buffer = try await iterator.next() {
+            if buffer.readableBytes > 0 { return [UInt8](buffer.readableBytesView) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,28 @@
+import Contracts
+import Core
+import NIOHTTP1
+
+/// Every seam of one server, over HTTP.
+package struct Remote: Sendable {
+    package let client: APIClient
+    package let artifacts: RemoteArtifacts
+    package let datasets: RemoteDatasets
+    package let features: RemoteFeatures
+    package let tracking: RemoteTracking
+    package let registry: RemoteRegistry
+    package let jobs: RemoteJobs
+    package let serving: RemoteServing
+    package let monitoring: RemoteMonitoring
+
+    package init(_ client: APIClient) {
+        self.client = client
+        artifacts = RemoteArtifacts(client)
+        datasets = RemoteDatasets(client)
+        features = RemoteFeatures(client)
+        tracking = RemoteTracking(client)
+        registry = RemoteRegistry(client)
+        jobs = RemoteJobs(client)
+        serving = RemoteServing(client)
+        monitoring = RemoteMonitoring(client)
+    }
+}

@@ -1,0 +1,189 @@
+import Contracts
+import Core
+
+/// `ModelRegistry` over MLflow REST. The history of aliases and the reasons for moving them are Nestbox's own: MLflow
+/// servers ignore the reason, and `transitions` works against a Nestbox only.
+package struct RemoteRegistry: ModelRegistry {
+    private let client: APIClient
+    /// What a server may be asked for in one page of models.
+    private static let largestPage = 1000
+
+    package init(_ client: APIClient) { self.client = client }
+
+    private struct ModelAnswer: Decodable { var registered_model: MLflowWire.Model }
+    private struct VersionAnswer: Decodable { var model_version: MLflowWire.Version }
+
+    // MARK: Models
+
+    package func createModel(name: String, description: String, tags: [String: String]) async throws -> RegisteredModel
+    {
+        struct Body: Encodable {
+            var name: String
+            var description: String
+            var tags: [MLflowWire.Pair]
+        }
+        let body = Body(name: name, description: description, tags: MLflowWire.pairs(tags))
+        return try await client.mlflow(.POST, "registered-models/create", body, as: ModelAnswer.self).registered_model
+            .value
+    }
+
+    package func model(_ name: String) async throws -> RegisteredModel {
+        try await client.mlflow("registered-models/get", query: [("name", name)], as: ModelAnswer.self).registered_model
+            .value
+    }
+
+    /// A page may hold fewer models than asked for and still have a next one.
+    package func models(nameContains: String?, maxResults: Int, pageToken: String?) async throws -> Page<
+        RegisteredModel
+    > {
+        struct Answer: Decodable {
+            var registered_models: [MLflowWire.Model]?
+            var next_page_token: String?
+        }
+        // The filter's quote cannot be escaped, so it becomes the wildcard for one character; what passes by a wildcard
+        // alone is taken out again below.
+        let pattern = nameContains.map { "name ILIKE '%\($0.replacing("'", with: "_"))%'" }
+        let answer = try await client.mlflow(
+            "registered-models/search",
+            query: [
+                ("filter", pattern), ("max_results", String(min(maxResults, Self.largestPage))),
+                ("page_token", pageToken),
+            ], as: Answer.self)
+        var models = (answer.registered_models ?? []).map(\.value)
+        if let wanted = nameContains?.lowercased(), !wanted.isEmpty {
+            models.removeAll { !$0.name.lowercased().contains(wanted) }
+        }
+        return Page(items: models, nextPageToken: RemoteTracking.token(answer.next_page_token))
+    }
+
+    package func updateModel(_ name: String, description: String) async throws -> RegisteredModel {
+        try await client.mlflow(
+            .PATCH, "registered-models/update", ["name": name, "description": description], as: ModelAnswer.self
+        ).registered_model.value
+    }
+
+    package func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel {
+        try await client.mlflow(
+            .POST, "registered-models/rename", ["name": name, "new_name": newName], as: ModelAnswer.self
+        ).registered_model.value
+    }
+
+    package func deleteModel(_ name: String) async throws {
+        try await client.mlflow(.DELETE, "registered-models/delete", ["name": name])
+    }
+
+    package func setModelTag(_ name: String, key: String, value: String?) async throws {
+        if let value {
+            try await client.mlflow(.POST, "registered-models/set-tag", ["name": name, "key": key, "value": value])
+        } else {
+            try await client.mlflow(.DELETE, "registered-models/delete-tag", ["name": name, "key": key])
+        }
+    }
+
+    // MARK: Versions
+
+    package func createVersion(_ request: NewModelVersion) async throws -> ModelVersion {
+        struct Body: Encodable {
+            var name: String
+            var source: String
+            var run_id: String?
+            var description: String
+            var tags: [MLflowWire.Pair]
+        }
+        let body = Body(
+            name: request.name, source: request.source, run_id: request.runID, description: request.description,
+            tags: MLflowWire.pairs(request.tags))
+        return try await client.mlflow(.POST, "model-versions/create", body, as: VersionAnswer.self).model_version.value
+    }
+
+    package func version(_ name: String, _ version: Int) async throws -> ModelVersion {
+        try await client.mlflow(
+            "model-versions/get", query: [("name", name), ("version", String(version))], as: VersionAnswer.self
+        ).model_version.value
+    }
+
+    package func versions(of name: String?, maxResults: Int, pageToken: String?) async throws -> Page<ModelVersion> {
+        struct Answer: Decodable {
+            var model_versions: [MLflowWire.Version]?
+            var next_page_token: String?
+        }
+        let answer = try await client.mlflow(
+            "model-versions/search",
+            query: [
+                ("filter", try name.map { "name = \(try Self.quoted($0))" }),
+                ("order_by", name == nil ? "creation_timestamp DESC" : "version_number DESC"),
+                ("max_results", String(maxResults)), ("page_token", pageToken),
+            ], as: Answer.self)
+        let versions = (answer.model_versions ?? []).map(\.value)
+        // MLflow's search finds nothing in a model that is not there; the seam says so.
+        if versions.isEmpty, let name { _ = try await model(name) }
+        return Page(items: versions, nextPageToken: RemoteTracking.token(answer.next_page_token))
+    }
+
+    package func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion {
+        try await client.mlflow(
+            .PATCH, "model-versions/update", ["name": name, "version": String(version), "description": description],
+            as: VersionAnswer.self
+        ).model_version.value
+    }
+
+    package func deleteVersion(_ name: String, _ version: Int) async throws {
+        try await client.mlflow(.DELETE, "model-versions/delete", ["name": name, "version": String(version)])
+    }
+
+    package func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws {
+        var body = ["name": name, "version": String(version), "key": key]
+        if let value {
+            body["value"] = value
+            try await client.mlflow(.POST, "model-versions/set-tag", body)
+        } else {
+            try await client.mlflow(.DELETE, "model-versions/delete-tag", body)
+        }
+    }
+
+    // MARK: Moves
+
+    package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
+        try await client.mlflow(
+            .POST, "registered-models/alias",
+            ["name": name, "alias": alias, "version": String(version), "reason": reason])
+    }
+
+    package func deleteAlias(_ name: String, alias: String) async throws {
+        try await client.mlflow(.DELETE, "registered-models/alias", ["name": name, "alias": alias])
+    }
+
+    package func version(_ name: String, alias: String) async throws -> ModelVersion {
+        try await client.mlflow(
+            "registered-models/alias", query: [("name", name), ("alias", alias)], as: VersionAnswer.self
+        ).model_version.value
+    }
+
+    package func transition(
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool
+    ) async throws -> ModelVersion {
+        struct Body: Encodable {
+            var name: String
+            var version: String
+            var stage: ModelStage
+            var archive_existing_versions: Bool
+        }
+        let body = Body(
+            name: name, version: String(version), stage: stage, archive_existing_versions: archiveExisting)
+        return try await client.mlflow(.POST, "model-versions/transition-stage", body, as: VersionAnswer.self)
+            .model_version.value
+    }
+
+    package func transitions(of name: String) async throws -> [ModelTransition] {
+        try await client.get("/api/v1/models/\(APIClient.escape(name))/transitions")
+    }
+
+    /// A value in MLflow's filter language, which has two quotes and no escape.
+    private static func quoted(_ name: String) throws -> String {
+        if !name.contains("'") { return "'\(name)'" }
+        guard !name.contains("\"") else {
+            throw NestboxError.invalid("`\(name)` holds both kinds of quotes and cannot be searched for")
+        }
+        return "\"\(name)\""
+    }
+}

@@ -1,0 +1,167 @@
+import Access
+import Artifacts
+import Contracts
+import Core
+import Dashboard
+import Datasets
+import Features
+import Foundation
+import Hummingbird
+import Jobs
+import Logging
+import Monitoring
+import Registry
+import ServiceLifecycle
+import Serving
+import Storage
+import Tracking
+import Training
+
+/// The composition root: the one place that knows every real part and wires them together.
+package final class Appliance: Sendable {
+    package static let version = "0.1.0"
+
+    /// How to start.
+    package struct Options: Sendable {
+        package var data = "nestbox-data"
+        package var host = "127.0.0.1"
+        /// 0 takes any free port.
+        package var port = 8080
+        /// Asked for on every route when set; required for a host that is not loopback.
+        package var token: String?
+        /// Jobs that run at once.
+        package var jobSlots = 1
+        /// Seconds between drift checks.
+        package var monitorInterval = 30.0
+        /// A checkout's `web` folder, read at every request instead of what is compiled in.
+        package var webDirectory: String?
+        /// The program that workers run; nil is this one.
+        package var workerExecutable: String?
+
+        package init() {}
+    }
+
+    package let options: Options
+    package let directory: DataDirectory
+    package let decisions: Store
+    package let telemetry: Store
+    package let events: EventHub
+    package let authority: TokenAuthority
+    package let metrics = ServerMetrics()
+    package let startedAt: Timestamp
+    private let ambient: Ambient
+
+    package let artifacts: any ArtifactStore
+    package let datasets: any DatasetStore
+    package let features: any FeatureStore
+    package let tracking: any Tracking
+    package let registry: any ModelRegistry
+    package let serving: any ModelServer & PredictionLog
+    package let monitor: any Monitor
+    package let jobs: any JobQueue
+    let dashboard: Dashboard
+
+    private let embeddedDatasets: EmbeddedDatasets
+    private let embeddedFeatures: EmbeddedFeatures
+    private let embeddedServing: EmbeddedModelServer
+    private let embeddedJobs: EmbeddedJobQueue
+    private let embeddedMonitor: EmbeddedMonitor
+
+    /// Opens the data directory and every part. Throws before anything listens when the directory is in use or the address
+    /// would be reachable without a token.
+    package init(_ options: Options, ambient: Ambient = .live) async throws {
+        self.options = options
+        startedAt = ambient.now()
+        self.ambient = ambient
+        authority = try TokenAuthority(token: options.token)
+        guard authority.isRequired || Self.isLoopback(options.host) else {
+            throw NestboxError.invalid(
+                "refusing to listen on \(options.host) without an access token",
+                hint: "set NESTBOX_TOKEN (openssl rand -hex 32), or use --host 127.0.0.1")
+        }
+        directory = try DataDirectory(path: options.data)
+        events = EventHub()
+        decisions = try Store(
+            path: directory.decisions, durability: .full,
+            migrations: DirectoryArtifactStore.migrations + EmbeddedDatasets.migrations + EmbeddedFeatures.migrations
+                + EmbeddedTracking.decisionMigrations + EmbeddedRegistry.migrations + EmbeddedJobQueue.migrations
+                + EmbeddedModelServer.decisionMigrations + EmbeddedMonitor.migrations,
+            events: events, ambient: ambient, backupDirectory: directory.backups)
+        telemetry = try Store(
+            path: directory.telemetry, durability: .checkpoint,
+            migrations: EmbeddedTracking.telemetryMigrations + EmbeddedModelServer.telemetryMigrations,
+            events: events, ambient: ambient, backupDirectory: directory.backups)
+
+        let artifacts = DirectoryArtifactStore(
+            directory: directory.artifacts, temporary: directory.temporary, store: decisions, ambient: ambient)
+        let datasets = EmbeddedDatasets(
+            directory: directory.datasets, temporary: directory.temporary, store: decisions, ambient: ambient)
+        let features = EmbeddedFeatures(store: decisions, datasets: datasets, ambient: ambient)
+        let registry = EmbeddedRegistry(store: decisions, ambient: ambient)
+        embeddedServing = EmbeddedModelServer(
+            decisions: decisions, telemetry: telemetry, registry: registry, artifacts: artifacts, features: features,
+            ambient: ambient)
+        embeddedMonitor = EmbeddedMonitor(store: decisions, serving: embeddedServing, ambient: ambient)
+        embeddedJobs = EmbeddedJobQueue(store: decisions, directory: directory.jobs, ambient: ambient)
+        embeddedDatasets = datasets
+        embeddedFeatures = features
+        self.artifacts = artifacts
+        self.datasets = datasets
+        self.features = features
+        self.registry = registry
+        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
+        serving = embeddedServing
+        monitor = embeddedMonitor
+        jobs = embeddedJobs
+        dashboard = try Dashboard(webDirectory: options.webDirectory)
+    }
+
+    /// Serves until the process is told to stop. `onReady` hears the address once every route answers.
+    package func run(logger: Logger, onReady: @escaping @Sendable (String) async -> Void) async throws {
+        try await embeddedDatasets.recover()
+        try await embeddedFeatures.recover()
+        try await embeddedServing.loadDeployments()
+        let address = AddressBox()
+        let application = Application(
+            router: Routes.router(self),
+            server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+            configuration: .init(address: .hostname(options.host, port: options.port), serverName: "nestbox"),
+            onServerRunning: { [host = options.host] channel in
+                let port = channel.localAddress?.port ?? 0
+                let shown = host.contains(":") ? "[\(host)]" : host
+                let url = "http://\(shown == "0.0.0.0" ? "127.0.0.1" : shown):\(port)"
+                address.set(url)
+                await onReady(url)
+            },
+            logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: embeddedServing.logWriter),
+                    .init(
+                        service: MonitoringSchedule(
+                            monitor: embeddedMonitor, serving: embeddedServing, interval: options.monitorInterval)),
+                    .init(
+                        service: JobRunner(
+                            queue: embeddedJobs, slots: options.jobSlots, serverURL: { try await address.value() },
+                            executable: options.workerExecutable,
+                            mintToken: { [authority] in authority.mint(job: $0) },
+                            revokeToken: { [authority] in authority.revoke(job: $0) },
+                            attemptEnded: { [tracking, ambient] in
+                                try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
+                            },
+                            logger: logger)),
+                    .init(service: Housekeeping(stores: [decisions, telemetry])),
+                    .init(service: CloseSubscriptions(events: events)),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        try decisions.close()
+        try telemetry.close()
+    }
+
+    static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || host.split(separator: ".").count == 4 && host.hasPrefix("127.")
+    }
+}

@@ -1,0 +1,55 @@
+import Core
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// Turns whatever was thrown into an answer in the caller's protocol. The one place where errors are logged.
+enum ErrorResponse {
+    static func make(for thrown: any Error, style: Route.ErrorStyle, request: Request, logger: Logger) -> Response {
+        let error = normalize(thrown)
+        if error.code == .internalError || error.cause != nil {
+            logger.error("\(request.method.rawValue) \(request.uri.path): \(error)")
+        }
+        var response = (try? body(error, style: style)) ?? Response(status: .internalServerError)
+        if error.code == .unauthenticated {
+            response.headers[.wwwAuthenticate] = "Basic realm=\"Nestbox\", charset=\"UTF-8\""
+        }
+        if error.code == .rateLimited || error.code == .unavailable { response.headers[.retryAfter] = "1" }
+        return response
+    }
+
+    /// Any error as one of ours. What was not meant for a client becomes «something went wrong», with the cause logged.
+    static func normalize(_ thrown: any Error) -> NestboxError {
+        switch thrown {
+        case let error as NestboxError: return error
+        case let error as DecodingError: return JSON.explain(error, what: "the request")
+        case is CancellationError: return NestboxError(.cancelled, "the request was cancelled")
+        case let error as HTTPError:
+            let code = NestboxError.Code.allCases.first { $0.httpStatus == error.status.code } ?? .invalidArgument
+            return NestboxError(code, error.body ?? error.status.reasonPhrase)
+        default:
+            return NestboxError(
+                .internalError, "something went wrong in the server", hint: "see the server's log", cause: thrown)
+        }
+    }
+
+    private static func body(_ error: NestboxError, style: Route.ErrorStyle) throws -> Response {
+        let status = HTTPResponse.Status(code: error.code.httpStatus)
+        switch style {
+        case .native: return try .json(ErrorBody(error), status: status)
+        case .mlflow: return try MLflowError.response(error)
+        case .inferenceProtocol:
+            let sentence = error.hint.map { "\(error.message) (\($0))" } ?? error.message
+            return try .json(["error": sentence], status: status)
+        case .page: return ErrorPage.response(error, status: status)
+        }
+    }
+
+    /// The shape for paths that no route answers: their prefix tells whose client is asking.
+    static func style(ofUnknownPath path: String, accept: String?) -> Route.ErrorStyle {
+        if path.hasPrefix("/api/2.0/") || path.hasPrefix("/api/3.0/") || path.hasPrefix("/ajax-api/") { return .mlflow }
+        if path.hasPrefix("/v2") { return .inferenceProtocol }
+        return !path.hasPrefix("/api/") && accept?.contains("text/html") == true ? .page : .native
+    }
+}

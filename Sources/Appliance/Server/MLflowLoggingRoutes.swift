@@ -1,0 +1,150 @@
+import Contracts
+import Core
+import Foundation
+
+/// What runs log, `mlflow/runs/log-…`, and `mlflow/metrics/get-history`.
+enum MLflowLoggingRoutes {
+    /// Of one batch. Source: mlflow/utils/validation.py.
+    private static let mostMetrics = 1000, mostParamsOrTags = 100, mostEntities = 1000
+
+    static func routes(_ tracking: any Tracking) -> [Route] {
+        single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
+            + MLflowRoutes.endpoint(.post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing") {
+                request in
+                try await tracking.log(runID: try request.runID(), try batch(request))
+                return MLflowRoutes.nothing
+            }.map { $0.with { $0.bodyLimit = 1_000_000 } }
+    }
+
+    private static func single(_ tracking: any Tracking) -> [Route] {
+        MLflowRoutes.endpoint(.post, "runs/log-metric", "Log one point of a metric") { request in
+            try await tracking.log(runID: try request.runID(), LogBatch(metrics: [try point(request)]))
+            return MLflowRoutes.nothing
+        }
+            + MLflowRoutes.endpoint(.post, "runs/log-parameter", "Log a parameter") { request in
+                let key = try request.required("key")
+                try await tracking.log(
+                    runID: try request.runID(), LogBatch(params: [key: try request.string("value") ?? ""]))
+                return MLflowRoutes.nothing
+            }
+    }
+
+    private static func tags(_ tracking: any Tracking) -> [Route] {
+        MLflowRoutes.endpoint(.post, "runs/set-tag", "Set a tag of a run") { request in
+            let key = try request.required("key")
+            try await tracking.log(runID: try request.runID(), LogBatch(tags: [key: try request.string("value") ?? ""]))
+            return MLflowRoutes.nothing
+        }
+            + MLflowRoutes.endpoint(.post, "runs/delete-tag", "Remove a tag of a run") { request in
+                try await tracking.deleteTag(runID: try request.runID(), key: try request.required("key"))
+                return MLflowRoutes.nothing
+            }
+    }
+
+    private static func inputs(_ tracking: any Tracking) -> [Route] {
+        MLflowRoutes.endpoint(.post, "runs/log-inputs", "Record the datasets that a run read") { request in
+            let runID = try request.runID()
+            guard try request.objects("models").isEmpty else {
+                throw NestboxError.invalid(
+                    "logged models as inputs of a run are not supported yet", hint: "log datasets only")
+            }
+            try await tracking.logInputs(runID: runID, try request.objects("datasets").map(input))
+            return MLflowRoutes.nothing
+        }
+            + MLflowRoutes.endpoint(.post, "runs/log-model", "Record that a run stored a model (before MLflow 3)") {
+                request in
+                let runID = try request.runID()
+                let model = try model(request)
+                // Kept where MLflow's own servers keep it.
+                let tag = "mlflow.log-model.history"
+                let history = try await tracking.run(id: runID).tags[tag] ?? "[]"
+                var models = (try? JSON.decode([JSONValue].self, from: history)) ?? []
+                models.append(model)
+                try await tracking.log(runID: runID, LogBatch(tags: [tag: try JSON.string(models)]))
+                return MLflowRoutes.nothing
+            }
+    }
+
+    private static func history(_ tracking: any Tracking) -> [Route] {
+        MLflowRoutes.endpoint(
+            .get, "metrics/get-history", "Every point of a run's metric, by step and time",
+            query: [
+                .init("run_id", "the run", isRequired: true), .init("metric_key", "the metric", isRequired: true),
+                .init("max_results", "points of one page; all without it"), .init("page_token", "from the page before"),
+            ]
+        ) { request in
+            let runID = try request.runID(), key = try request.required("metric_key")
+            var page = Page<MetricPoint>(items: [], nextPageToken: try request.pageToken())
+            if request.has("max_results") {
+                let limit = try request.integer("max_results", default: 1, in: 1...1_000_000)
+                page = try await tracking.metricHistory(
+                    runID: runID, key: key, maxResults: limit, pageToken: page.nextPageToken)
+            } else {
+                repeat {
+                    let next = try await tracking.metricHistory(
+                        runID: runID, key: key, maxResults: 25_000, pageToken: page.nextPageToken)
+                    page = Page(items: page.items + next.items, nextPageToken: next.nextPageToken)
+                } while page.nextPageToken != nil
+            }
+            return MLflowJSONWriter.object {
+                $0.list("metrics", page.items) { $0.metric($1) }
+                $0.field("next_page_token", page.nextPageToken)
+            }
+        }
+    }
+
+    private static func batch(_ request: MLflowRequest) throws -> LogBatch {
+        let metrics = try request.objects("metrics"), params = try request.objects("params")
+        let tags = try request.objects("tags")
+        for (name, count, most) in [
+            ("metrics", metrics.count, mostMetrics), ("params", params.count, mostParamsOrTags),
+            ("tags", tags.count, mostParamsOrTags),
+        ] where count > most {
+            throw NestboxError.invalid("A batch logging request can contain at most \(most) \(name). Got \(count).")
+        }
+        let total = metrics.count + params.count + tags.count
+        guard total <= mostEntities else {
+            throw NestboxError.invalid(
+                "A batch logging request can contain at most \(mostEntities) metrics, params and tags together. Got \(total)."
+            )
+        }
+        var batch = LogBatch(metrics: try metrics.map(point))
+        for param in params {
+            let key = try param.required("key"), value = try param.string("value") ?? ""
+            if let other = batch.params.updateValue(value, forKey: key), other != value {
+                throw NestboxError.invalid(
+                    "Duplicate parameter key `\(key)` in one batch, with values `\(other)` and `\(value)`")
+            }
+        }
+        for tag in tags { batch.tags[try tag.required("key")] = try tag.string("value") ?? "" }
+        return batch
+    }
+
+    private static func point(_ request: MLflowRequest) throws -> MetricPoint {
+        let key = try request.required("key")
+        guard let value = try request.number("value") else { throw request.missing("value") }
+        guard let timestamp = try request.integer("timestamp") else { throw request.missing("timestamp") }
+        guard timestamp >= 0 else { throw request.wrong("timestamp", .int(timestamp), "milliseconds since 1970") }
+        return MetricPoint(
+            key: key, value: value, timestamp: Timestamp(milliseconds: timestamp),
+            step: try request.integer("step") ?? 0)
+    }
+
+    private static func input(_ request: MLflowRequest) throws -> RunInput {
+        guard let dataset = try request.object("dataset") else { throw request.missing("dataset") }
+        return RunInput(
+            name: try dataset.required("name"), digest: try dataset.required("digest"),
+            sourceType: try dataset.required("source_type"), source: try dataset.required("source"),
+            schema: try dataset.string("schema"), profile: try dataset.string("profile"),
+            tags: try request.pairs("tags"))
+    }
+
+    private static func model(_ request: MLflowRequest) throws -> JSONValue {
+        let model = try JSON.decode(JSONValue.self, from: try request.required("model_json"), what: "`model_json`")
+        let missing = ["artifact_path", "flavors", "run_id", "utc_time_created"].filter { model[$0] == nil }
+        guard missing.isEmpty else {
+            throw NestboxError.invalid("Model json is missing mandatory fields: \(missing.joined(separator: ", "))")
+        }
+        return model
+    }
+}

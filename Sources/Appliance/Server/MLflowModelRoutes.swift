@@ -1,0 +1,201 @@
+import Contracts
+import Core
+
+/// `mlflow/registered-models/…`
+enum MLflowModelRoutes {
+    static let promptTag = "mlflow.prompt.is_prompt"
+    private static let vocabulary = MLflowFilter.Vocabulary(
+        attributes: [
+            "name": .text, "creation_timestamp": .number, "last_updated_timestamp": .number, "timestamp": .number,
+        ],
+        hasTags: true, hasMetricsAndParams: false)
+
+    static func routes(_ registry: any ModelRegistry) -> [Route] {
+        changing(registry) + tagging(registry) + aliases(registry) + latest(registry)
+            + MLflowRoutes.endpoint(
+                .get, "registered-models/get", "One registered model",
+                query: [.init("name", "its name", isRequired: true)]
+            ) { request in try await answer(try await registry.model(try request.required("name")), registry) }
+            + MLflowRoutes.endpoint(
+                .get, "registered-models/search", "Search registered models",
+                query: [
+                    .init("filter", "`name LIKE 'a%'`"), .init("order_by", "`name ASC`; may be repeated"),
+                    .init("max_results", "1 to 1000, default 100"), .init("page_token", "from the page before"),
+                ]
+            ) { request in
+                let page = try await search(request, registry)
+                var latest: [String: [ModelVersion]] = [:]
+                for model in page.items { latest[model.name] = try await newest(of: model, registry) }
+                return MLflowJSONWriter.object { [latest] in
+                    $0.list("registered_models", page.items) { $0.registeredModel($1, latest: latest[$1.name] ?? []) }
+                    $0.field("next_page_token", page.nextPageToken)
+                }
+            }
+    }
+
+    private static func changing(_ registry: any ModelRegistry) -> [Route] {
+        MLflowRoutes.endpoint(.post, "registered-models/create", "Register a model name") { request in
+            let model = try await registry.createModel(
+                name: try request.required("name"), description: try request.string("description") ?? "",
+                tags: try request.pairs("tags"))
+            return try await answer(model, registry)
+        }
+            + MLflowRoutes.endpoint(.patch, "registered-models/update", "Change a model's description") { request in
+                let model = try await registry.updateModel(
+                    try request.required("name"), description: try request.string("description") ?? "")
+                return try await answer(model, registry)
+            }
+            + MLflowRoutes.endpoint(.post, "registered-models/rename", "Rename a model") { request in
+                let model = try await registry.renameModel(
+                    try request.required("name"), to: try request.required("new_name"))
+                return try await answer(model, registry)
+            }
+            + MLflowRoutes.endpoint(.delete, "registered-models/delete", "Delete a model with its versions") {
+                request in
+                try await registry.deleteModel(try request.required("name"))
+                return MLflowRoutes.nothing
+            }
+    }
+
+    private static func tagging(_ registry: any ModelRegistry) -> [Route] {
+        MLflowRoutes.endpoint(.post, "registered-models/set-tag", "Set a tag of a model") { request in
+            try await registry.setModelTag(
+                try request.required("name"), key: try request.required("key"), value: try request.string("value") ?? ""
+            )
+            return MLflowRoutes.nothing
+        }
+            + MLflowRoutes.endpoint(.delete, "registered-models/delete-tag", "Remove a tag of a model") { request in
+                try await registry.setModelTag(
+                    try request.required("name"), key: try request.required("key"), value: nil)
+                return MLflowRoutes.nothing
+            }
+    }
+
+    private static func aliases(_ registry: any ModelRegistry) -> [Route] {
+        MLflowRoutes.endpoint(.post, "registered-models/alias", "Point an alias at a version") { request in
+            try await registry.setAlias(
+                try request.required("name"), alias: try request.required("alias"), version: try request.version(),
+                // Not MLflow's: why it moved, for the history. Other clients send none.
+                reason: try request.string("reason") ?? "")
+            return MLflowRoutes.nothing
+        }
+            + MLflowRoutes.endpoint(.delete, "registered-models/alias", "Remove an alias") { request in
+                try await registry.deleteAlias(try request.required("name"), alias: try request.required("alias"))
+                return MLflowRoutes.nothing
+            }
+            + MLflowRoutes.endpoint(
+                .get, "registered-models/alias", "The version that an alias points at",
+                query: [.init("name", "the model", isRequired: true), .init("alias", "the alias", isRequired: true)]
+            ) { request in
+                let name = try request.required("name"), alias = try request.required("alias")
+                // MLflow's clients count on an alias `latest` that always is the newest version.
+                let version =
+                    alias.lowercased() == "latest"
+                    ? try await registry.resolve(name, "latest") : try await registry.version(name, alias: alias)
+                return MLflowJSONWriter.object { $0.object("model_version") { $0.modelVersion(version) } }
+            }.map { unknownAliasIsInvalid($0, registry) }
+    }
+
+    /// MLflow answers INVALID_PARAMETER_VALUE when the model is there and the alias is not.
+    private static func unknownAliasIsInvalid(_ route: Route, _ registry: any ModelRegistry) -> Route {
+        route.with {
+            $0.handler = { call in
+                do {
+                    return try await route.handler(call)
+                } catch let error as NestboxError where error.code == .notFound {
+                    // From the query only: a body can be read once.
+                    let fields = try MLflowRequest.query(call.request.uri.query ?? "")
+                    guard let name = fields["name"]?.stringValue else { throw error }
+                    _ = try await registry.model(name)
+                    return MLflowError.response(error, as: "INVALID_PARAMETER_VALUE", 400)
+                }
+            }
+        }
+    }
+
+    private static func latest(_ registry: any ModelRegistry) -> [Route] {
+        [.get, .post].flatMap { method in
+            MLflowRoutes.endpoint(
+                method, "registered-models/get-latest-versions", "The newest version in each stage",
+                query: method == .get
+                    ? [.init("name", "the model", isRequired: true), .init("stages", "only these; may be repeated")]
+                    : []
+            ) { request in
+                let model = try await registry.model(try request.required("name"))
+                let stages = try request.strings("stages").map { try ModelStage(mlflow: $0, in: request) }
+                let versions = try await newest(of: model, registry).filter {
+                    stages.isEmpty || stages.contains($0.stage)
+                }
+                return MLflowJSONWriter.object { $0.list("model_versions", versions) { $0.modelVersion($1) } }
+            }
+        }
+    }
+
+    private static func answer(_ model: RegisteredModel, _ registry: any ModelRegistry) async throws -> [UInt8] {
+        let latest = try await newest(of: model, registry)
+        return MLflowJSONWriter.object { $0.object("registered_model") { $0.registeredModel(model, latest: latest) } }
+    }
+
+    /// The newest version in each stage, as MLflow shows them with a model.
+    private static func newest(of model: RegisteredModel, _ registry: any ModelRegistry) async throws -> [ModelVersion]
+    {
+        guard model.latestVersion != nil else { return [] }
+        var found: [ModelStage: ModelVersion] = [:]
+        var token: String?
+        repeat {
+            let page = try await registry.versions(of: model.name, maxResults: 500, pageToken: token)
+            for version in page.items where found[version.stage] == nil { found[version.stage] = version }
+            token = page.nextPageToken
+        } while token != nil && found.count < ModelStage.allCases.count
+        return found.values.sorted { $0.version < $1.version }
+    }
+
+    private static func search(_ request: MLflowRequest, _ registry: any ModelRegistry) async throws -> Page<
+        RegisteredModel
+    > {
+        let limit = try request.integer("max_results", default: 100, in: 1...1000)
+        let search = try MLflowSearch(request, vocabulary)
+        // Prompts are registered models too, shown only to whoever asks for them.
+        let asksForPrompts = search.filter.mentions(.tag(promptTag))
+        return try await search.page(limit: limit) { token in
+            let page = try await registry.models(nameContains: nil, maxResults: 1000, pageToken: token)
+            let items = asksForPrompts ? page.items : page.items.filter { $0.tags[promptTag]?.lowercased() != "true" }
+            return Page(items: items, nextPageToken: page.nextPageToken)
+        } value: { model, field in
+            switch field {
+            // Clients ask for everything else by `!= 'true'`, which an unset tag must pass here.
+            case .tag(promptTag): .text(model.tags[promptTag] ?? "false")
+            case .tag(let key): model.tags[key].map { .text($0) }
+            case .attribute("name"): .text(model.name)
+            case .attribute("creation_timestamp"): .number(Double(model.createdAt.milliseconds))
+            case .attribute("last_updated_timestamp"), .attribute("timestamp"):
+                .number(Double(model.updatedAt.milliseconds))
+            default: nil
+            }
+        }
+    }
+}
+
+extension ModelStage {
+    /// In any case, as MLflow takes it.
+    init(mlflow text: String, in request: MLflowRequest) throws {
+        guard let stage = Self.allCases.first(where: { $0.rawValue.lowercased() == text.lowercased() }) else {
+            throw request.wrong(
+                "stage", .string(text), "one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        self = stage
+    }
+}
+
+extension MLflowRequest {
+    /// The positive `version`, usually written as text.
+    func version() throws -> Int {
+        guard has("version") else { throw missing("version") }
+        return try integer("version", default: 0, in: 1...Int(Int32.max))
+    }
+
+    /// Nil for an empty one, which some clients send with the first page.
+    func pageToken() throws -> String? {
+        try string("page_token").flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

@@ -1,0 +1,191 @@
+import Contracts
+import Core
+import Foundation
+
+/// The fields of one MLflow request, from its JSON body or its query, or of one object inside it. Unknown fields are let
+/// through; a wrong type or a missing required field is named in MLflow's own words.
+package struct MLflowRequest: Sendable {
+    private let fields: [String: JSONValue]
+    /// Query parameters arrive as text, and a list of one cannot be told from a single value.
+    private let isQuery: Bool
+    /// Where this object lies: `metrics[3].`
+    private let place: String
+
+    private static let docs = " See the API docs for more information about request parameters."
+
+    /// Reads the body, or the query when there is no body.
+    init(_ call: Call) async throws {
+        place = ""
+        let data = try await call.body()
+        guard data.isEmpty else {
+            isQuery = false
+            var value = try MLflowJSONReader.parse([UInt8](data))
+            // Old clients send the object as a JSON string.
+            if case .string(let inner) = value { value = try MLflowJSONReader.parse(Array(inner.utf8)) }
+            guard let object = value.objectValue else {
+                throw NestboxError.invalid("the request body must be a JSON object, not \(value.kind)")
+            }
+            fields = object
+            return
+        }
+        isQuery = true
+        fields = try Self.query(call.request.uri.query ?? "")
+    }
+
+    package init(fields: [String: JSONValue], place: String = "") {
+        self.fields = fields
+        self.place = place
+        isQuery = false
+    }
+
+    /// A query as Python's `urlencode` writes it: `+` is a space, and lists repeat their name.
+    package static func query(_ text: String) throws -> [String: JSONValue] {
+        var lists: [String: [JSONValue]] = [:]
+        for pair in text.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let decoded = parts.map { $0.replacingOccurrences(of: "+", with: " ").removingPercentEncoding }
+            guard let name = decoded[0], let value = decoded.count == 2 ? decoded[1] : "" else {
+                throw NestboxError.invalid("the query `\(pair.prefix(80))` is not well-formed percent encoding")
+            }
+            lists[name, default: []].append(.string(value))
+        }
+        return lists.mapValues { $0.count == 1 ? $0[0] : .array($0) }
+    }
+
+    func has(_ name: String) -> Bool { (fields[name] ?? .null) != .null }
+
+    func string(_ name: String) throws -> String? {
+        switch fields[name] {
+        case nil, .null: return nil
+        case .string(let value): return value
+        case .array(let values) where isQuery: return values.last?.stringValue
+        case let other?: throw wrong(name, other, "a string")
+        }
+    }
+
+    /// An empty string counts as missing, as it does for MLflow.
+    func required(_ name: String) throws -> String {
+        guard let value = try string(name), !value.isEmpty else { throw missing(name) }
+        return value
+    }
+
+    /// `run_id`, or `run_uuid` from old clients.
+    func runID() throws -> String {
+        if let id = try string("run_id"), !id.isEmpty { return id }
+        if let id = try string("run_uuid"), !id.isEmpty { return id }
+        throw missing("run_id")
+    }
+
+    /// A 64-bit integer, also written as text, as protocol buffers allow.
+    func integer(_ name: String) throws -> Int64? {
+        switch fields[name] {
+        case nil, .null: return nil
+        case .string(let text)?:
+            guard let value = Int64(text) else { throw wrong(name, .string(text), "a whole number") }
+            return value
+        case let other?:
+            guard let value = other.intValue else { throw wrong(name, other, "a whole number") }
+            return value
+        }
+    }
+
+    /// Throws when the number is not in `range`.
+    func integer(_ name: String, default standard: Int, in range: ClosedRange<Int>) throws -> Int {
+        guard let value = try integer(name) else { return standard }
+        guard let value = Int(exactly: value), range.contains(value) else {
+            throw wrong(name, .int(value), "a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    func number(_ name: String) throws -> Double? {
+        switch fields[name] {
+        case nil, .null: return nil
+        case .string(let text)?:
+            switch text {
+            case "NaN": return .nan
+            case "Infinity": return .infinity
+            case "-Infinity": return -.infinity
+            default:
+                guard let value = Double(text) else { throw wrong(name, .string(text), "a number") }
+                return value
+            }
+        case let other?:
+            guard let value = other.doubleValue else { throw wrong(name, other, "a number") }
+            return value
+        }
+    }
+
+    func bool(_ name: String) throws -> Bool? {
+        switch fields[name] {
+        case nil, .null: return nil
+        case .bool(let value)?: return value
+        case .string("true")? where isQuery, .string("True")? where isQuery: return true
+        case .string("false")? where isQuery, .string("False")? where isQuery: return false
+        case let other?: throw wrong(name, other, "true or false")
+        }
+    }
+
+    func strings(_ name: String) throws -> [String] {
+        switch fields[name] {
+        case nil, .null: return []
+        case .string(let value)? where isQuery: return [value]
+        case .array(let items)?:
+            return try items.enumerated().map { index, item in
+                guard let text = item.stringValue else { throw wrong("\(name)[\(index)]", item, "a string") }
+                return text
+            }
+        case let other?: throw wrong(name, other, "a list of strings")
+        }
+    }
+
+    func object(_ name: String) throws -> MLflowRequest? {
+        switch fields[name] {
+        case nil, .null: return nil
+        case .object(let object)?: return MLflowRequest(fields: object, place: "\(place)\(name).")
+        case let other?: throw wrong(name, other, "an object")
+        }
+    }
+
+    func objects(_ name: String) throws -> [MLflowRequest] {
+        switch fields[name] {
+        case nil, .null: return []
+        case .array(let items)?:
+            return try items.enumerated().map { index, item in
+                guard let object = item.objectValue else { throw wrong("\(name)[\(index)]", item, "an object") }
+                return MLflowRequest(fields: object, place: "\(place)\(name)[\(index)].")
+            }
+        case let other?: throw wrong(name, other, "a list of objects")
+        }
+    }
+
+    /// `[{"key", "value"}]`; of equal keys the last counts.
+    func pairs(_ name: String) throws -> [String: String] {
+        var map: [String: String] = [:]
+        for pair in try objects(name) { map[try pair.required("key")] = try pair.string("value") ?? "" }
+        return map
+    }
+
+    /// One of an enumeration's cases, by name or by its protocol buffer number.
+    func choice<T: CaseIterable & RawRepresentable>(_ name: String, numbered: [T]) throws -> T?
+    where T.RawValue == String {
+        guard let value = fields[name], value != .null else { return nil }
+        if let text = value.stringValue, let found = T(rawValue: text.uppercased()) { return found }
+        let number = value.intValue ?? value.stringValue.flatMap { Int64($0) }
+        if let number, let index = Int(exactly: number), (1...numbered.count).contains(index) {
+            return numbered[index - 1]
+        }
+        throw wrong(name, value, "one of \(numbered.map(\.rawValue).joined(separator: ", "))")
+    }
+
+    func missing(_ name: String) -> NestboxError {
+        .invalid("Missing value for required parameter '\(place)\(name)'.\(Self.docs)")
+    }
+
+    func wrong(_ name: String, _ value: JSONValue, _ expected: String) -> NestboxError {
+        let shown = (try? JSON.string(value)) ?? value.kind
+        return .invalid(
+            "Invalid value \(shown.prefix(120)) for parameter '\(place)\(name)' supplied: expected \(expected).\(Self.docs)"
+        )
+    }
+}

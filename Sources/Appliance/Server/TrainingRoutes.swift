@@ -1,0 +1,25 @@
+import Contracts
+import Core
+import Foundation
+import Hummingbird
+import Training
+
+/// A recipe becomes a job: checked whole against its dataset first, with the dataset's version pinned.
+enum TrainingRoutes {
+    static func routes(_ appliance: Appliance) -> [Route] {
+        let jobs = appliance.jobs, datasets = appliance.datasets
+        var route = Route(.post, "/api/v1/training", "Training", "Train from a recipe in YAML or JSON, as a job") {
+            call in
+            guard let text = String(data: try await call.body(), encoding: .utf8) else {
+                throw NestboxError.invalid("the recipe is not UTF-8 text")
+            }
+            let recipe = try await TrainingRecipe(yaml: text).resolved(in: datasets).recipe
+            return try .json(try await jobs.submit(try recipe.jobRequest()), status: .created)
+        }
+        route.request = .init(type: "application/yaml", schema: ["type": "string", "description": "a training recipe"])
+        route.response = .json(Job.self)
+        route.status = .created
+        route.bodyLimit = 256 << 10
+        return [route]
+    }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Client
+import Contracts
+import Core
+import Foundation
+import Logging
+import Server
+
+let versionText = Appliance.version
+
+/// Options of `serve` and `demo`; each can also stand in the environment or in nestbox.yaml.
+struct ServerOptions: ParsableArguments {
+    @Option(help: "The data directory (NESTBOX_DATA; default nestbox-data).")
+    var data: String?
+    @Option(help: "The address to listen on (NESTBOX_HOST; default 127.0.0.1). Another than loopback needs a token.")
+    var host: String?
+    @Option(help: "The port, 0 for any free one (NESTBOX_PORT; default 8080).")
+    var port: String?
+    @Option(help: "Access token asked for on every route (better as NESTBOX_TOKEN: flags show in process lists).")
+    var token: String?
+    @Option(help: "Jobs that run at once (NESTBOX_JOB_SLOTS; default 1).")
+    var jobSlots: String?
+    @Option(help: "Seconds between drift checks (NESTBOX_MONITOR_INTERVAL; default 30).")
+    var monitorInterval: String?
+    @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
+    var webDir: String?
+    @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
+    var logLevel: String?
+    @Option(help: "The configuration file (default nestbox.yaml, when there is one).")
+    var config: String?
+
+    /// Flags before environment before file.
+    func resolve() throws -> (options: Appliance.Options, logger: Logger) {
+        let known: Set = [
+            "data", "host", "port", "token", "job-slots", "monitor-interval", "web-dir", "log-level", "threads", "url",
+            "samples",
+        ]
+        let path = config ?? "nestbox.yaml"
+        var file: (text: String, path: String)?
+        if FileManager.default.fileExists(atPath: path) || config != nil {
+            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+                throw NestboxError(
+                    .notFound, "cannot read the configuration file \(path)", hint: "check the path given with --config")
+            }
+            file = (text, path)
+        }
+        let settings = try Settings(
+            flags: [
+                "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
+                "monitor-interval": monitorInterval, "web-dir": webDir, "log-level": logLevel,
+            ],
+            environment: ProcessInfo.processInfo.environment, file: file, known: known)
+        var options = Appliance.Options()
+        options.data = settings.string("data") ?? options.data
+        options.host = settings.string("host") ?? options.host
+        options.port = try settings.integer("port", in: 0...65535) ?? options.port
+        options.token = settings.string("token")
+        options.jobSlots = try settings.integer("job-slots", in: 0...64) ?? options.jobSlots
+        options.monitorInterval = try settings.seconds("monitor-interval") ?? options.monitorInterval
+        options.webDirectory = settings.string("web-dir")
+        let levelName = settings.string("log-level") ?? "notice"
+        guard let level = Logger.Level(rawValue: levelName) else {
+            throw NestboxError.invalid(
+                "`\(levelName)` is not a log level", hint: "trace, debug, info, notice, warning or error")
+        }
+        LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
+        var logger = Logger(label: "nestbox")
+        logger.logLevel = level
+        return (options, logger)
+    }
+}
+
+/// Options of every client command.
+struct ClientOptions: ParsableArguments {
+    @Option(help: "The server (NESTBOX_URL; default http://127.0.0.1:8080).")
+    var url: String?
+    @Option(help: "Its access token (NESTBOX_TOKEN).")
+    var token: String?
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func connect() throws -> Remote {
+        let environment = ProcessInfo.processInfo.environment
+        let client = try APIClient(
+            baseURL: url ?? environment["NESTBOX_URL"] ?? "http://127.0.0.1:8080",
+            token: token ?? environment["NESTBOX_TOKEN"])
+        return Remote(client)
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Client
+import Contracts
+import Core
+import Foundation
+import Jobs
+import Training
+
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Run jobs for a server. The server starts its own; run more here or on another machine.")
+
+    @OptionGroup var client: ClientOptions
+    @Option(help: "Run just this job, then end.")
+    var job: String?
+
+    func run() async throws {
+        WorkerProcess.settle()
+        let remote = try client.connect()
+        let handlers = TrainingHandlers.make(
+            datasets: remote.datasets, tracking: remote.tracking, registry: remote.registry, artifacts: remote.artifacts
+        )
+        let worker = Worker(queue: remote.jobs, handlers: handlers)
+        try await WorkerProcess.cancelledBySignals { [job] in
+            if let job {
+                try await worker.runOne(jobID: job)
+            } else {
+                try await worker.runLoop()
+            }
+        }
+    }
+}

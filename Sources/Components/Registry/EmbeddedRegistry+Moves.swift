@@ -1,0 +1,144 @@
+import Contracts
+import Core
+import GRDB
+import Storage
+
+extension EmbeddedRegistry {
+    /// Pointing an alias to where it points already changes nothing and records nothing.
+    package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
+        try RegistryRules.checkAlias(alias)
+        try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            _ = try RegistryRows.versionID(model, version, in: context.db)
+            let old = try Self.target(of: alias, model, in: context.db)
+            guard old != version else { return }
+            try context.db.execute(
+                sql: "INSERT OR REPLACE INTO registry_aliases (model_id, alias, version) VALUES (?, ?, ?)",
+                arguments: [model.id, alias, version])
+            try Self.addHistory(
+                model, kind: .alias, label: alias, from: old, to: version, fromStage: nil, reason: reason, context)
+            try Self.touch(model, context)
+            try context.record(
+                "alias.moved", "model/\(name)",
+                [
+                    "alias": .string(alias), "from": old.map { .int(Int64($0)) } ?? .null, "to": .int(Int64(version)),
+                    "reason": .string(reason),
+                ])
+        }
+    }
+
+    /// Removing an alias that is not there is no error, as in MLflow.
+    package func deleteAlias(_ name: String, alias: String) async throws {
+        try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            guard let old = try Self.target(of: alias, model, in: context.db) else { return }
+            try Self.removeAlias(alias, of: model, from: old, reason: "", context)
+            try Self.touch(model, context)
+        }
+    }
+
+    package func version(_ name: String, alias: String) async throws -> ModelVersion {
+        try await store.read { db in
+            let model = try RegistryRows.model(name, in: db)
+            if let version = try Self.target(of: alias, model, in: db) {
+                return try RegistryRows.version(model, version, in: db)
+            }
+            let aliases = try RegistryRows.model(model, in: db).aliases.sorted { $0.key < $1.key }
+            throw NestboxError(
+                .notFound, "model `\(name)` has no alias `\(alias)`",
+                hint: aliases.isEmpty
+                    ? "it has no alias yet"
+                    : "its aliases are " + aliases.map { "`\($0.key)` (version \($0.value))" }.joined(separator: ", "))
+        }
+    }
+
+    /// With `archiveExisting`, the versions that were in `stage` go to Archived in the same transaction.
+    /// Throws `invalid_argument` when that is asked for a stage other than Staging and Production.
+    package func transition(
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool
+    ) async throws -> ModelVersion {
+        guard !archiveExisting || stage == .staging || stage == .production else {
+            throw NestboxError.invalid(
+                "existing versions cannot be archived on a move to \(stage.rawValue)",
+                hint: "that is possible for Staging and Production")
+        }
+        return try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            let current = try RegistryRows.version(model, version, in: context.db)
+            if archiveExisting {
+                let others = try Int.fetchAll(
+                    context.db,
+                    sql:
+                        "SELECT version FROM registry_versions WHERE model_id = ? AND stage = ? AND version <> ? ORDER BY version",
+                    arguments: [model.id, stage.rawValue, version])
+                for other in others {
+                    try Self.move(
+                        model, other, from: stage, to: .archived, reason: "replaced by version \(version)", context)
+                }
+            }
+            if current.stage != stage {
+                try Self.move(model, version, from: current.stage, to: stage, reason: "", context)
+            }
+            return try RegistryRows.version(model, version, in: context.db)
+        }
+    }
+
+    package func transitions(of name: String) async throws -> [ModelTransition] {
+        try await store.read { db in
+            let model = try RegistryRows.model(name, in: db)
+            return try Row.fetchAll(
+                db, sql: "SELECT * FROM registry_transitions WHERE model_id = ? ORDER BY id DESC", arguments: [model.id]
+            ).map { try RegistryRows.transition($0, model: name) }
+        }
+    }
+
+    static func removeAlias(
+        _ alias: String, of model: RegistryRows.ModelKey, from version: Int, reason: String, _ context: WriteContext
+    ) throws {
+        try context.db.execute(
+            sql: "DELETE FROM registry_aliases WHERE model_id = ? AND alias = ?", arguments: [model.id, alias])
+        try addHistory(
+            model, kind: .alias, label: alias, from: version, to: nil, fromStage: nil, reason: reason, context)
+        try context.record(
+            "alias.removed", "model/\(model.name)",
+            ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)])
+    }
+
+    private static func move(
+        _ model: RegistryRows.ModelKey, _ version: Int, from old: ModelStage, to new: ModelStage, reason: String,
+        _ context: WriteContext
+    ) throws {
+        try context.db.execute(
+            sql: "UPDATE registry_versions SET stage = ?, updated_at = ? WHERE model_id = ? AND version = ?",
+            arguments: [new.rawValue, context.now.milliseconds, model.id, version])
+        try addHistory(
+            model, kind: .stage, label: new.rawValue, from: version, to: version, fromStage: old, reason: reason,
+            context)
+        try touch(model, context)
+        try context.record(
+            "stage.changed", "model/\(model.name)",
+            ["version": .int(Int64(version)), "from": .string(old.rawValue), "to": .string(new.rawValue)])
+    }
+
+    private static func addHistory(
+        _ model: RegistryRows.ModelKey, kind: ModelTransition.Kind, label: String, from: Int?, to: Int?,
+        fromStage: ModelStage?, reason: String, _ context: WriteContext
+    ) throws {
+        try context.db.execute(
+            sql: """
+                INSERT INTO registry_transitions
+                    (model_id, at, actor, kind, label, from_version, to_version, from_stage, reason)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                model.id, context.now.milliseconds, context.actor, kind.rawValue, label, from, to, fromStage?.rawValue,
+                reason,
+            ])
+    }
+
+    private static func target(of alias: String, _ model: RegistryRows.ModelKey, in db: Database) throws -> Int? {
+        try Int.fetchOne(
+            db, sql: "SELECT version FROM registry_aliases WHERE model_id = ? AND alias = ?",
+            arguments: [model.id, alias])
+    }
+}

@@ -1,0 +1,125 @@
+import Contracts
+import Core
+import GRDB
+import Storage
+
+extension EmbeddedRegistry {
+    package func createVersion(_ request: NewModelVersion) async throws -> ModelVersion {
+        try RegistryRules.checkSource(request.source)
+        try RegistryRules.checkDescription(request.description)
+        for (key, value) in request.tags { try RegistryRules.checkTag(key, value) }
+        return try await store.write { context in
+            let db = context.db
+            let model = try RegistryRows.model(request.name, in: db)
+            let now = context.now.milliseconds
+            // Counted on the model, not from its versions: a deleted version's number stays taken.
+            try db.execute(
+                sql: "UPDATE registry_models SET last_number = last_number + 1, updated_at = ? WHERE id = ?",
+                arguments: [now, model.id])
+            let version =
+                try Int.fetchOne(db, sql: "SELECT last_number FROM registry_models WHERE id = ?", arguments: [model.id])
+                ?? 1
+            try db.execute(
+                sql: """
+                    INSERT INTO registry_versions
+                        (model_id, version, source, run_id, stage, description, created_at, updated_at, created_by)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    model.id, version, request.source, request.runID, ModelStage.none.rawValue, request.description,
+                    now,
+                    now, context.actor,
+                ])
+            let id = db.lastInsertedRowID
+            for (key, value) in request.tags {
+                try db.execute(
+                    sql: "INSERT INTO registry_version_tags (version_id, key, value) VALUES (?, ?, ?)",
+                    arguments: [id, key, value])
+            }
+            try context.record(
+                "model_version.created", "model/\(model.name)",
+                [
+                    "version": .int(Int64(version)), "source": .string(request.source),
+                    "run": request.runID.map { .string($0) } ?? .null,
+                ])
+            return try RegistryRows.version(model, version, in: db)
+        }
+    }
+
+    package func version(_ name: String, _ version: Int) async throws -> ModelVersion {
+        try await store.read { db in
+            try RegistryRows.version(try RegistryRows.model(name, in: db), version, in: db)
+        }
+    }
+
+    package func versions(of name: String?, maxResults: Int, pageToken: String?) async throws -> Page<ModelVersion> {
+        try RegistryRules.checkPageSize(maxResults)
+        let before = try PageToken.decode(Int64.self, pageToken)
+        return try await store.read { db in
+            let model = try name.map { try RegistryRows.model($0, in: db).id }
+            // Row numbers grow with creation, so newest first is simply downwards.
+            let ids = try Int64.fetchAll(
+                db,
+                sql: """
+                    SELECT id FROM registry_versions
+                    WHERE (?1 IS NULL OR model_id = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3
+                    """, arguments: [model, before, maxResults + 1])
+            let shown = Array(ids.prefix(maxResults))
+            let next = try ids.count > maxResults ? shown.last.map { try PageToken.encode($0) } : nil
+            return Page(items: try RegistryRows.versions(shown, in: db), nextPageToken: next)
+        }
+    }
+
+    package func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion {
+        try RegistryRules.checkDescription(description)
+        return try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            let id = try RegistryRows.versionID(model, version, in: context.db)
+            try context.db.execute(
+                sql: "UPDATE registry_versions SET description = ?, updated_at = ? WHERE id = ?",
+                arguments: [description, context.now.milliseconds, id])
+            try context.record(
+                "model_version.updated", "model/\(name)",
+                ["version": .int(Int64(version)), "description": .string(description)])
+            return try RegistryRows.version(model, version, in: context.db)
+        }
+    }
+
+    /// Aliases that pointed to the version are removed with it, each with its row of history.
+    package func deleteVersion(_ name: String, _ version: Int) async throws {
+        try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            let id = try RegistryRows.versionID(model, version, in: context.db)
+            for alias in try RegistryRows.version(model, version, in: context.db).aliases {
+                try Self.removeAlias(
+                    alias, of: model, from: version, reason: "version \(version) was deleted", context)
+            }
+            try context.db.execute(sql: "DELETE FROM registry_versions WHERE id = ?", arguments: [id])
+            try Self.touch(model, context)
+            try context.record("model_version.deleted", "model/\(name)", ["version": .int(Int64(version))])
+        }
+    }
+
+    package func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws {
+        try RegistryRules.checkTag(key, value)
+        try await store.write { context in
+            let model = try RegistryRows.model(name, in: context.db)
+            let id = try RegistryRows.versionID(model, version, in: context.db)
+            if let value {
+                try context.db.execute(
+                    sql: "INSERT OR REPLACE INTO registry_version_tags (version_id, key, value) VALUES (?, ?, ?)",
+                    arguments: [id, key, value])
+            } else {
+                try context.db.execute(
+                    sql: "DELETE FROM registry_version_tags WHERE version_id = ? AND key = ?", arguments: [id, key])
+                guard context.db.changesCount > 0 else { return }
+            }
+            try context.db.execute(
+                sql: "UPDATE registry_versions SET updated_at = ? WHERE id = ?",
+                arguments: [context.now.milliseconds, id])
+            try context.record(
+                "model_version.tagged", "model/\(name)",
+                ["version": .int(Int64(version)), "key": .string(key), "value": value.map { .string($0) } ?? .null])
+        }
+    }
+}

@@ -1,0 +1,12 @@
+// Registry: registered models, their versions, aliases and stages, in `nestbox.db`. In order:
+//
+//   EmbeddedRegistry              the seam on SQLite
+//   EmbeddedRegistry+Models       create, find, list, describe, rename, delete, tag
+//   EmbeddedRegistry+Versions     the same for versions; numbers are never given twice
+//   EmbeddedRegistry+Moves        aliases and stages; each move is a row of history and an event
+//   RegistryRows                  rows to values, in bulk
+//   RegistryRules                 what a name, an alias and a tag may be
+//   RegistryMigrations            the tables
+//   PageToken                     where the next page begins
+//
+// It refuses to know files and deployments: a version points to its model folder by URI and nobody here opens it.

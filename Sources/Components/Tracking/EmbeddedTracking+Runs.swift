@@ -1,0 +1,245 @@
+import Contracts
+import Core
+import GRDB
+import Storage
+
+extension EmbeddedTracking {
+    static let runNameTag = "mlflow.runName"
+    static let userTag = "mlflow.user"
+
+    package func createRun(_ request: NewRun) async throws -> Run {
+        let experimentID = try Self.experimentNumber(request.experimentID)
+        let (name, tags) = try nameAndTags(request)
+        try TrackingRules.check(LogBatch(tags: tags))
+        let id = ambient.newID()
+        let run = try await decisions.write { context in
+            let experiment = try Self.activeExperiment(experimentID, in: context.db)
+            let run = Run(
+                id: id, experimentID: experiment.id, name: name,
+                user: request.user ?? tags[Self.userTag] ?? context.actor, status: .running,
+                startTime: request.startTime ?? context.now, endTime: nil, lifecycleStage: .active,
+                artifactURI: "\(experiment.artifactLocation)/\(id)/artifacts", params: [:], metrics: [], tags: tags,
+                inputs: [])
+            try context.db.execute(
+                sql: """
+                    INSERT INTO tracking_runs (id, experiment_id, name, user, status, start_time, stage, artifact_uri)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    id, experimentID, run.name, run.user, run.status.rawValue, run.startTime.milliseconds,
+                    run.lifecycleStage.rawValue, run.artifactURI,
+                ])
+            for (key, value) in tags { try Self.setTag(key, value, run: id, in: context.db) }
+            try context.record(
+                "run.created", "run/\(id)", ["experiment": .string(experiment.id), "name": .string(run.name)])
+            return run
+        }
+        return run
+    }
+
+    package func run(id: String) async throws -> Run {
+        guard let run = try await runs(withIDs: [id]).first else { throw Self.noRun(id) }
+        return run
+    }
+
+    package func updateRun(id: String, _ update: RunUpdate) async throws -> Run {
+        if let name = update.name { try TrackingRules.checkRunName(name) }
+        try await decisions.write { context in
+            let row = try Self.activeRun(id, in: context.db)
+            var data: [String: JSONValue] = ["experiment": .string(String(row["experiment_id"] as Int64))]
+            var event = "run.updated"
+            if let name = update.name {
+                try Self.setTag(Self.runNameTag, name, run: id, in: context.db)
+                data["name"] = .string(name)
+            }
+            let status = try update.status ?? Self.status(row["status"])
+            var endTime = update.endTime?.milliseconds ?? row["end_time"] as Int64?
+            if update.status != nil, status.isFinal {
+                event = "run.finished"
+                endTime = endTime ?? context.now.milliseconds
+            }
+            data["status"] = .string(status.rawValue)
+            try context.db.execute(
+                sql: "UPDATE tracking_runs SET status = ?, end_time = ? WHERE id = ?",
+                arguments: [status.rawValue, endTime, id])
+            try context.record(event, "run/\(id)", .object(data))
+        }
+        return try await run(id: id)
+    }
+
+    package func deleteRun(id: String) async throws {
+        try await setStage(ofRun: id, to: .deleted, event: "run.deleted")
+        activeRuns.remove(id)
+    }
+
+    package func restoreRun(id: String) async throws {
+        try await setStage(ofRun: id, to: .active, event: "run.restored")
+    }
+
+    package func deleteTag(runID: String, key: String) async throws {
+        try await decisions.write { context in
+            _ = try Self.activeRun(runID, in: context.db)
+            try context.db.execute(
+                sql: "DELETE FROM tracking_tags WHERE run_id = ? AND key = ?", arguments: [runID, key])
+            guard context.db.changesCount > 0 else {
+                throw NestboxError(.notFound, "run `\(runID)` has no tag `\(key)`")
+            }
+            try context.record("run.logged", "run/\(runID)", ["removed_tag": .string(key)])
+        }
+    }
+
+    /// The same dataset (name and digest) logged again adds its tags to the input there is.
+    package func logInputs(runID: String, _ inputs: [RunInput]) async throws {
+        for input in inputs { try TrackingRules.checkInput(input) }
+        try await decisions.write { context in
+            _ = try Self.activeRun(runID, in: context.db)
+            guard !inputs.isEmpty else { return }
+            let statement = try context.db.cachedStatement(
+                sql: """
+                    INSERT INTO tracking_inputs (run_id, name, digest, source_type, source, schema, profile, tags)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (run_id, name, digest) DO UPDATE SET tags = json_patch(tags, excluded.tags)
+                    """)
+            for input in inputs {
+                try statement.execute(arguments: [
+                    runID, input.name, input.digest, input.sourceType, input.source, input.schema, input.profile,
+                    try JSON.string(input.tags),
+                ])
+            }
+            try context.record(
+                "run.logged", "run/\(runID)", ["inputs": .array(inputs.map { .string("\($0.name)@\($0.digest)") })])
+        }
+    }
+
+    // MARK: Rows
+
+    private func nameAndTags(_ request: NewRun) throws -> (name: String, tags: [String: String]) {
+        var tags = request.tags
+        if let name = request.name, !name.isEmpty, let tagged = tags[Self.runNameTag], tagged != name {
+            throw NestboxError.invalid(
+                "the run is named `\(name)`, but its tag \(Self.runNameTag) says `\(tagged)`",
+                hint: "give one of the two")
+        }
+        let name =
+            [request.name, tags[Self.runNameTag]].compactMap { $0 }.first { !$0.isEmpty } ?? RunNames.make(ambient)
+        try TrackingRules.checkRunName(name)
+        tags[Self.runNameTag] = name
+        return (name, tags)
+    }
+
+    private func setStage(ofRun id: String, to stage: LifecycleStage, event: String) async throws {
+        try await decisions.write { context in
+            let row = try Self.runRow(id, in: context.db)
+            guard try Self.stage(row["stage"]) != stage else { return }
+            if stage == .active { _ = try Self.activeExperiment(row["experiment_id"], in: context.db) }
+            try context.db.execute(
+                sql: "UPDATE tracking_runs SET stage = ? WHERE id = ?", arguments: [stage.rawValue, id])
+            try context.record(event, "run/\(id)", ["experiment": .string(String(row["experiment_id"] as Int64))])
+        }
+    }
+
+    /// Whole runs, in the order of `ids`, with five statements however many there are; unknown ids are left out.
+    func runs(withIDs ids: [String]) async throws -> [Run] {
+        await completePendingBatchesIfPossible()
+        let list = try JSON.string(ids)
+        let parts = try await decisions.read { db in try RunParts(list, in: db) }
+        guard !parts.runs.isEmpty else { return [] }
+        let metrics = try await telemetry.read { db in try MetricTable.latest(ofRuns: list, in: db) }
+        return ids.compactMap { id in
+            guard var run = parts.runs[id] else { return nil }
+            run.params = parts.params[id] ?? [:]
+            run.tags = parts.tags[id] ?? [:]
+            run.inputs = parts.inputs[id] ?? []
+            run.metrics = metrics[id] ?? []
+            return run
+        }
+    }
+
+    private struct RunParts: Sendable {
+        var runs: [String: Run] = [:]
+        var params: [String: [String: String]] = [:]
+        var tags: [String: [String: String]] = [:]
+        var inputs: [String: [RunInput]] = [:]
+
+        init(_ list: String, in db: Database) throws {
+            let wanted = "IN (SELECT value FROM json_each(?))"
+            let rows = try Row.fetchCursor(db, sql: "SELECT * FROM tracking_runs WHERE id \(wanted)", arguments: [list])
+            while let row = try rows.next() { runs[row["id"] as String] = try EmbeddedTracking.run(row) }
+            for (table, path) in [("tracking_params", \RunParts.params), ("tracking_tags", \RunParts.tags)] {
+                let sql = "SELECT run_id, key, value FROM \(table) WHERE run_id \(wanted)"
+                let rows = try Row.fetchCursor(db, sql: sql, arguments: [list])
+                while let row = try rows.next() {
+                    self[keyPath: path][row[0] as String, default: [:]][row[1]] = row[2] as String
+                }
+            }
+            let all = try Row.fetchCursor(
+                db, sql: "SELECT * FROM tracking_inputs WHERE run_id \(wanted) ORDER BY id", arguments: [list])
+            while let row = try all.next() {
+                inputs[row["run_id"] as String, default: []].append(
+                    RunInput(
+                        name: row["name"], digest: row["digest"], sourceType: row["source_type"], source: row["source"],
+                        schema: row["schema"], profile: row["profile"],
+                        tags: try JSON.decode(
+                            [String: String].self, from: row["tags"] as String, what: "the tags of an input")))
+            }
+        }
+    }
+
+    private static func run(_ row: Row) throws -> Run {
+        Run(
+            id: row["id"], experimentID: String(row["experiment_id"] as Int64), name: row["name"], user: row["user"],
+            status: try status(row["status"]), startTime: Timestamp(milliseconds: row["start_time"]),
+            endTime: (row["end_time"] as Int64?).map(Timestamp.init(milliseconds:)),
+            lifecycleStage: try stage(row["stage"]),
+            artifactURI: row["artifact_uri"], params: [:], metrics: [], tags: [:], inputs: [])
+    }
+
+    static func runRow(_ id: String, in db: Database) throws -> Row {
+        let statement = try db.cachedStatement(
+            sql: "SELECT experiment_id, status, end_time, stage FROM tracking_runs WHERE id = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id]) else { throw noRun(id) }
+        return row
+    }
+
+    /// Throws `not_found` when there is none, `invalid_argument` when it is deleted.
+    @discardableResult
+    static func activeRun(_ id: String, in db: Database) throws -> Row {
+        let row = try runRow(id, in: db)
+        guard try stage(row["stage"]) == .active else {
+            throw NestboxError.invalid("run `\(id)` is deleted and cannot be changed", hint: "restore it first")
+        }
+        return row
+    }
+
+    static func setTag(_ key: String, _ value: String, run: String, in db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO tracking_tags (run_id, key, value) VALUES (?, ?, ?)")
+        try statement.execute(arguments: [run, key, value])
+        // The name of a run is also this tag; MLflow's clients write either.
+        if key == runNameTag {
+            try TrackingRules.checkRunName(value)
+            try db.execute(sql: "UPDATE tracking_runs SET name = ? WHERE id = ?", arguments: [value, run])
+        }
+    }
+
+    static func status(_ text: String) throws -> RunStatus {
+        guard let status = RunStatus(rawValue: text) else {
+            throw NestboxError(.internalError, "nestbox.db holds `\(text)` where the status of a run was expected")
+        }
+        return status
+    }
+
+    static func noRun(_ id: String) -> NestboxError {
+        NestboxError(
+            .notFound, "there is no run with id `\(id)`", hint: "search the experiment's runs to see their ids")
+    }
+}
+
+extension RunStatus {
+    fileprivate var isFinal: Bool {
+        switch self {
+        case .finished, .failed, .killed: true
+        case .running, .scheduled: false
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// Tracking: experiments, runs, params, tags and inputs in `nestbox.db`; metric points in `telemetry.db`. In order:
+//
+//   EmbeddedTracking              the seam on SQLite; which file holds what; completing batches after a crash
+//   EmbeddedTracking+Experiments  create, find, list, rename, delete, restore, tag
+//   EmbeddedTracking+Runs         create, load in bulk, update, delete, restore, inputs
+//   EmbeddedTracking+Logging      one batch of metrics, params and tags: all or nothing
+//   EmbeddedTracking+Search       runs in a requested order, page by page; the history of a metric
+//   MetricTable                   series and points in telemetry.db, NaN and infinities included
+//   RunOrder, PageToken           `metrics.auc DESC` as a comparison; where the next page begins
+//   ActiveRuns                    which runs may be logged to, without a read for each metric
+//   TrackingRules                 MLflow's limits and key rules, as sentences
+//   RunNames                      `brisk-heron-412`
+//   TrackingMigrations            the tables of both files
+//
+// It refuses to know artifacts, models and HTTP. A deleted run keeps its rows: deletion is a mark that can be undone.

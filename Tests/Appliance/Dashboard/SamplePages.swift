@@ -1,0 +1,201 @@
+import Contracts
+import Core
+import Dashboard
+
+extension Samples {
+    /// Every page, full of data, by the name of its template.
+    var pages: [(name: String, page: any DashboardPage)] {
+        let shown = runs[1]
+        let keys = ["train_log_loss", dress("validation_log_loss"), dress("note/train")]
+        var inputs = RunInputs(
+            run: shown, experiment: experiment,
+            histories: [
+                keys[0]: history("a", 0.69, 0.44), keys[1]: history("b", 0.69, 0.47), keys[2]: history("c", 1, 2, 40),
+            ],
+            artifacts: [
+                ArtifactEntry(path: dress("model/model.json"), isDirectory: false, size: 412_000, digest: "00"),
+                ArtifactEntry(path: "feature_importance.json", isDirectory: false, size: 900, digest: "01"),
+            ],
+            importance: (0..<24).map { (dress("feature_\($0)"), 0.2 / Double($0 + 1)) },
+            children: runs.filter { $0.parentID == shown.id }, parent: run(7),
+            versions: [modelVersion(2)])
+        inputs.cutHistories = [keys[2]]
+        let traffic = TrafficView(deployment, statistics: statistics, predictions: (0..<8).map(logged), now: now)
+        let prediction = Prediction(
+            id: "0197f2a4c1d37001", deployment: dress("flights-late"), model: dress("flights-late"), version: 2,
+            outputs: [0.2314])
+        let view = definitions.featureViews[0]
+        let row = OnlineFeatureResponse.Row(
+            values: [
+                FeatureName.column(view: view.name, feature: dress("temp")): .string(dress("39.02")),
+                FeatureName.column(view: view.name, feature: "humid"): .null,
+            ],
+            eventTimes: [view.name: ago(900)])
+        return [
+            ("overview", OverviewPage(overview, now: now)),
+            ("experiments", ExperimentsPage([experiment], next: "/experiments?page=x", now: now)),
+            (
+                "experiment",
+                ExperimentPage(
+                    experiment, runs: runs, sort: "metrics.test_auc", ascending: false, allParams: false, next: nil,
+                    now: now)
+            ),
+            ("run", RunPage(inputs, now: now)), ("datasets", DatasetsPage([dataset], now: now)),
+            (
+                "dataset",
+                DatasetPage(
+                    dataset, shown: version(2), versions: [version(2), version(1)], profile: profile,
+                    preview: RowPreview(
+                        columns: [dress("carrier"), "dep_delay"], rows: [[dress("UA"), "2"], [nil, "-4"]]), now: now)
+            ),
+            ("features", FeaturesPage(definitions, materializations: materializations)),
+            (
+                "feature-view",
+                FeatureViewPage(
+                    view, entities: definitions.entities, materialization: materializations[0],
+                    keys: [dress("origin"): dress("JFK")], outcome: .found(row))
+            ),
+            (
+                "feature-view-failed",
+                FeatureViewPage(
+                    view, entities: definitions.entities, materialization: nil, keys: [dress("origin"): dress("JFK")],
+                    outcome: .failed(failure))
+            ),
+            ("models", ModelsPage([model], next: nil, now: now)),
+            (
+                "model",
+                ModelPage(
+                    model, versions: [modelVersion(2), modelVersion(1)], hasMore: true, transitions: transitions,
+                    deployments: [deployment], now: now)
+            ),
+            (
+                "deployments",
+                DeploymentsPage([(deployment, statistics)], openAlerts: [alert("a", isOpen: true)], now: now)
+            ),
+            (
+                "deployment",
+                DeploymentPage(
+                    deployment, signature: signature, traffic: traffic, keys: [dress("tailnum")],
+                    entered: [dress("carrier"): "UA", "hour": "17", dress("distance"): dress("1400")],
+                    outcome: .answered(prediction),
+                    now: now)
+            ),
+            (
+                "deployment-failed",
+                DeploymentPage(
+                    deployment, signature: nil, signatureFailure: dress("model.json is damaged"), traffic: traffic,
+                    entered: [:], outcome: .failed(failure), now: now)
+            ),
+            ("jobs", JobsPage(JobState.allCases.map(job), state: nil, limit: 5, now: now)),
+            (
+                "job",
+                JobPage(
+                    job(.running),
+                    log: JobLogChunk(
+                        text: dress("10:02:11 reading flights_training@1: 81,204 rows\n10:02:13 tree 1 of 100\n"),
+                        nextOffset: 90), logIsCut: true, now: now)
+            ),
+            (
+                "job-succeeded",
+                JobPage(job(.succeeded), log: JobLogChunk(text: "", nextOffset: 0), logIsCut: false, now: now)
+            ),
+            ("job-failed", JobPage(job(.failed), log: JobLogChunk(text: "", nextOffset: 0), logIsCut: false, now: now)),
+            (
+                "monitoring",
+                MonitoringPage(
+                    [(deployment, report())], open: [alert("a", isOpen: true)], closed: [alert("b", isOpen: false)],
+                    now: now)
+            ),
+            (
+                "drift",
+                DriftPage(
+                    deployment, reports: (0..<8).map(report), alerts: [alert("a", isOpen: true)], failure: nil, now: now
+                )
+            ),
+            ("error", ErrorPageView(failure, status: 404)),
+        ]
+    }
+
+    /// The same pages with nothing to show.
+    var emptyPages: [(name: String, page: any DashboardPage)] {
+        var bare = run(1)
+        (bare.params, bare.metrics, bare.tags, bare.inputs) = ([:], [], [:], [])
+        let idle = ServingStatistics(
+            deployment: "flights-late", requests: 0, rows: 0, errors: 0, logDropped: 0, requestRate: 0, latencyP50: nil,
+            latencyP99: nil, perSecond: [])
+        let traffic = TrafficView(deployment, statistics: idle, predictions: [], now: now)
+        var fresh = model
+        (fresh.latestVersion, fresh.aliases, fresh.tags, fresh.description) = (nil, [:], [:], "")
+        return [
+            ("overview", OverviewPage(OverviewInput(), now: now)),
+            ("experiments", ExperimentsPage([], next: nil, now: now)),
+            (
+                "experiment",
+                ExperimentPage(experiment, runs: [], sort: nil, ascending: false, allParams: false, next: nil, now: now)
+            ),
+            (
+                "run",
+                RunPage(
+                    RunInputs(
+                        run: bare, experiment: experiment, histories: [:], artifacts: [], importance: [], children: [],
+                        parent: nil, versions: []), now: now)
+            ),
+            ("datasets", DatasetsPage([], now: now)),
+            (
+                "dataset",
+                DatasetPage(
+                    dataset, shown: version(1), versions: [], profile: DatasetProfile(columns: []),
+                    preview: RowPreview(columns: [], rows: []), now: now)
+            ),
+            ("features", FeaturesPage(FeatureDefinitions(entities: [], featureViews: []), materializations: [])),
+            (
+                "feature-view",
+                FeatureViewPage(
+                    definitions.featureViews[0], entities: [], materialization: nil, keys: [:], outcome: .notAsked)
+            ),
+            ("models", ModelsPage([], next: nil, now: now)),
+            ("model", ModelPage(fresh, versions: [], hasMore: false, transitions: [], deployments: [], now: now)),
+            ("deployments", DeploymentsPage([], openAlerts: [], now: now)),
+            (
+                "deployment",
+                DeploymentPage(
+                    deployment, signature: ModelSignature(task: .regression, target: "delay", inputs: []),
+                    traffic: traffic, entered: [:], outcome: .notTried, now: now)
+            ),
+            ("jobs", JobsPage([], state: nil, limit: 10, now: now)),
+            ("job", JobPage(job(.queued), log: JobLogChunk(text: "", nextOffset: 0), logIsCut: false, now: now)),
+            ("monitoring", MonitoringPage([(deployment, nil)], open: [], closed: [], now: now)),
+            ("drift", DriftPage(deployment, reports: [], alerts: [], failure: failure, now: now)),
+        ]
+    }
+
+    var failure: NestboxError {
+        NestboxError(.notFound, dress("there is no dataset named `flight`"), hint: dress("did you mean `flights`?"))
+    }
+
+    private var overview: OverviewInput {
+        var input = OverviewInput()
+        input.datasets = [dataset]
+        input.views = definitions.featureViews
+        input.materializations = materializations
+        input.experiments = [experiment]
+        input.runs = runs
+        input.models = [model]
+        input.deployments = [(deployment, statistics)]
+        input.openAlerts = [alert("a", isOpen: true)]
+        input.activeJobs = [job(.running), job(.queued)]
+        let facts: [(String, String)] = [
+            ("alert.opened", "alert/0197"), ("deployment.updated", "deployment/flights-late"),
+            ("alias.moved", "model/flights-late"),
+            ("model_version.created", "model/flights-late"), ("artifact.stored", "artifact/1/a/model.json"),
+            ("artifact.stored", "artifact/1/a/x.json"), ("run.created", "run/00000000000000000000000000000001"),
+            ("feature_view.materialized", "feature_view/weather"), ("dataset.imported", "dataset/flights"),
+        ]
+        input.facts = facts.enumerated().map {
+            Fact(
+                at: ago(Double($0.offset * 40)), kind: $0.element.0, subject: dress($0.element.1), actor: dress("demo"),
+                name: $0.offset == 0 ? dress("weather__temp of flights-late") : nil)
+        }
+        return input
+    }
+}

@@ -1,0 +1,43 @@
+import Core
+import Foundation
+import Testing
+
+@Suite struct JSONTests {
+    struct Inner: Codable { var rate: Double }
+    struct Outer: Codable { var params: [Inner] }
+
+    private func message(_ text: String) -> String? {
+        do {
+            _ = try JSON.decode(Outer.self, from: text, what: "the recipe")
+            return nil
+        } catch {
+            return (error as? NestboxError)?.message
+        }
+    }
+
+    @Test func errorsNameThePlace() {
+        #expect(
+            message(#"{"params": [{"rate": 1}, {"rate": "x"}]}"#) == "the recipe: `params[1].rate` must be a number")
+        #expect(message(#"{"params": [{}]}"#) == "the recipe: `params[0].rate` is required and is missing")
+        #expect(message(#"{"params": 1}"#) == "the recipe: `params` must be an array")
+        #expect(message(#"{"params": "#)?.hasPrefix("the recipe is not well-formed") == true)
+        #expect(message(#"{"params": [{"rate": 1}]}"#) == nil)
+    }
+
+    @Test func notANumberTravelsAsText() throws {
+        let text = try JSON.string([Double.nan, .infinity, -.infinity, 0.1])
+        #expect(text == #"["NaN","Infinity","-Infinity",0.1]"#)
+        let back = try JSON.decode([Double].self, from: text)
+        #expect(back[0].isNaN && back[1] == .infinity && back[2] == -.infinity && back[3] == 0.1)
+    }
+
+    @Test func wholeNumbersStayExact() throws {
+        let value = try JSON.decode(
+            JSONValue.self, from: #"{"big": 9007199254740993, "half": 0.5, "t": true, "n": null}"#)
+        #expect(value["big"] == .int(9_007_199_254_740_993))
+        #expect(value["half"] == .number(0.5))
+        #expect(value["t"] == .bool(true))
+        #expect(value["n"] == .null)
+        #expect(try JSON.string(value) == #"{"big":9007199254740993,"half":0.5,"n":null,"t":true}"#)
+    }
+}

@@ -1,0 +1,94 @@
+import Contracts
+import Core
+import Registry
+import Storage
+import TestSupport
+import Testing
+
+struct EmbeddedRegistryTests {
+    private let directory: TemporaryDirectory
+    private let store: Store
+    private let registry: EmbeddedRegistry
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try Store(in: directory, EmbeddedRegistry.migrations)
+        registry = EmbeddedRegistry(store: store, ambient: .live)
+    }
+
+    @Test func keepsTheContract() async throws { try await checkRegistry(registry) }
+
+    @Test func hundredVersionsMadeAtOnceGetHundredNumbers() async throws {
+        _ = try await registry.createModel(name: "m", description: "", tags: [:])
+        let numbers = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<100 {
+                group.addTask {
+                    try await registry.createVersion(NewModelVersion(name: "m", source: "s", runID: nil)).version
+                }
+            }
+            return try await group.reduce(into: Set<Int>()) { $0.insert($1) }
+        }
+        #expect(numbers == Set(1...100))
+    }
+
+    @Test func aliasMovedByManyAtOnceHasAnUnbrokenHistory() async throws {
+        _ = try await registry.createModel(name: "m", description: "", tags: [:])
+        for _ in 0..<5 { _ = try await registry.createVersion(NewModelVersion(name: "m", source: "s", runID: nil)) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<50 {
+                group.addTask {
+                    try await registry.setAlias("m", alias: "champion", version: index % 5 + 1, reason: "")
+                }
+            }
+            try await group.waitForAll()
+        }
+        let history = try await registry.transitions(of: "m").reversed()
+        var at: Int?
+        for move in history {
+            #expect(move.fromVersion == at)
+            at = move.toVersion
+        }
+        #expect(try await registry.model("m").aliases["champion"] == at)
+    }
+
+    @Test func everyChangeIsAnEventOfItsActor() async throws {
+        try await Caller.$name.withValue("ada") {
+            _ = try await registry.createModel(name: "m", description: "", tags: [:])
+            _ = try await registry.createVersion(NewModelVersion(name: "m", source: "s", runID: nil))
+            try await registry.setAlias("m", alias: "champion", version: 1, reason: "best")
+            _ = try await registry.transition("m", 1, to: .staging, archiveExisting: false)
+            try await registry.deleteVersion("m", 1)
+            try await registry.deleteModel("m")
+        }
+        let events = try await store.eventLog()
+        #expect(
+            events.map(\.kind) == [
+                "model.created", "model_version.created", "alias.moved", "stage.changed", "alias.removed",
+                "model_version.deleted", "model.deleted",
+            ])
+        #expect(events.allSatisfy { $0.actor == "ada" && $0.subject == "model/m" })
+        #expect(events[2].data == ["alias": "champion", "from": .null, "to": 1, "reason": "best"])
+    }
+
+    @Test func refusedChangesRecordNothing() async throws {
+        await expectError(.notFound) { try await registry.setAlias("m", alias: "champion", version: 1, reason: "") }
+        _ = try await registry.createModel(name: "m", description: "", tags: [:])
+        await expectError(.alreadyExists) { try await registry.createModel(name: "m", description: "", tags: [:]) }
+        await expectError(.notFound) { try await registry.setAlias("m", alias: "champion", version: 1, reason: "") }
+        #expect(try await store.eventLog().map(\.kind) == ["model.created"])
+        #expect(try await registry.transitions(of: "m").isEmpty)
+    }
+
+    @Test func everythingIsThereAfterReopening() async throws {
+        _ = try await registry.createModel(name: "m", description: "d", tags: ["t": "v"])
+        let version = try await registry.createVersion(
+            NewModelVersion(name: "m", source: "s", runID: "r", tags: ["k": "v"]))
+        try await registry.setAlias("m", alias: "champion", version: 1, reason: "best")
+        let model = try await registry.model("m"), history = try await registry.transitions(of: "m")
+        try store.close()
+        let again = EmbeddedRegistry(store: try Store(in: directory, EmbeddedRegistry.migrations), ambient: .live)
+        #expect(try await again.model("m") == model)
+        #expect(try await again.transitions(of: "m") == history)
+        #expect(try await again.version("m", 1).tags == version.tags)
+    }
+}
