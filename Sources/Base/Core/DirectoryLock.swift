@@ -23,5 +23,10 @@ public final class DirectoryLock: Sendable {
         try DurableFile.writeAll(Data("\(getpid())\n".utf8), to: descriptor, path: path)
     }
 
-    deinit { close(descriptor) }
+    /// Unlocks before it closes: the lock belongs to the open file, which a child process that is just being started
+    /// shares until its program is loaded, and a close alone would leave the lock with it.
+    deinit {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
