@@ -5,28 +5,44 @@ import Synchronization
 ///
 /// A listener that falls behind by more than its buffer loses the oldest events; the `events` table has them all.
 public final class EventHub: Sendable {
-    private let listeners = Mutex<[Int: AsyncStream<Event>.Continuation]>([:])
+    private struct State {
+        var listeners: [Int: AsyncStream<Event>.Continuation] = [:]
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
     private let nextKey = Atomic<Int>(0)
 
     public init() {}
 
-    /// Events from now on; ends when the consuming task does.
+    /// Events from now on; ends when the consuming task does, and at once after `close`.
     public func subscribe(buffer: Int = 256) -> AsyncStream<Event> {
         let key = nextKey.add(1, ordering: .relaxed).newValue
         let (stream, continuation) = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(buffer))
-        continuation.onTermination = { [weak self] _ in _ = self?.listeners.withLock { $0.removeValue(forKey: key) } }
-        listeners.withLock { $0[key] = continuation }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.listeners.removeValue(forKey: key) }
+        }
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.listeners[key] = continuation }
+            return state.isClosed
+        }
+        // Outside the lock: ending it calls the handler above.
+        if isClosed { continuation.finish() }
         return stream
     }
 
-    /// Ends every subscription, so that open pages do not hold up a shutdown.
+    /// Ends every subscription, and those of pages that come back meanwhile, so that none holds up a shutdown.
     public func close() {
-        for continuation in listeners.withLock({ Array($0.values) }) { continuation.finish() }
+        let ended = state.withLock { state in
+            state.isClosed = true
+            return Array(state.listeners.values)
+        }
+        for continuation in ended { continuation.finish() }
     }
 
     func publish(_ events: [Event]) {
         guard !events.isEmpty else { return }
-        for continuation in listeners.withLock({ Array($0.values) }) {
+        for continuation in state.withLock({ Array($0.listeners.values) }) {
             for event in events { continuation.yield(event) }
         }
     }

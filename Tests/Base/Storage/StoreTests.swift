@@ -143,6 +143,14 @@ import Testing
         #expect([50, 51].contains(count))
     }
 
+    @Test func subscriptionsEndWhenTheHubIsClosedAlsoLaterOnes() async throws {
+        let hub = EventHub()
+        let before = hub.subscribe()
+        hub.close()
+        for await _ in before {}
+        for await _ in hub.subscribe() {}
+    }
+
     @Test func writesAfterClosingAreRefused() async throws {
         let directory = try TemporaryDirectory()
         let store = try Store(in: directory, [Self.notes])
