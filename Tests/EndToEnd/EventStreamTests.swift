@@ -6,13 +6,35 @@ import Testing
 
 /// Server-sent events as curl and load balancers see them.
 @Suite struct EventStreamTests {
-    /// What the stream tells within a second, as (id, kind).
-    private func told(_ server: ServerProcess, query: String = "", after id: Int?) throws -> [(id: Int?, kind: String)]
-    {
-        var arguments = ["curl", "-sN", "--max-time", "1"]
-        if let id { arguments += ["-H", "Last-Event-ID: \(id)"] }
-        let text = try runCommand("/usr/bin/env", arguments + [server.url + "/api/v1/events/stream" + query]).output
-        return text.components(separatedBy: "\n\n").compactMap { block in
+    /// What the stream tells as (id, kind): until `count` events are there, or for a second when none is expected.
+    private func told(
+        _ server: ServerProcess, query: String = "", after id: Int?, count: Int
+    ) async throws -> [(id: Int?, kind: String)] {
+        let path = NSTemporaryDirectory() + "nestbox-events-\(UUID().uuidString)"
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let curl = Process()
+        curl.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        curl.arguments = ["curl", "-sN", "--max-time", count == 0 ? "1" : "120"]
+        if let id { curl.arguments! += ["-H", "Last-Event-ID: \(id)"] }
+        curl.arguments!.append(server.url + "/api/v1/events/stream" + query)
+        curl.standardOutput = FileHandle(forWritingAtPath: path)
+        try curl.run()
+        while true {
+            let hasEnded = !curl.isRunning
+            let events = try Self.events(in: String(contentsOfFile: path, encoding: .utf8))
+            if hasEnded || count > 0 && events.count >= count {
+                if curl.isRunning { curl.terminate() }
+                curl.waitUntilExit()
+                return events
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Whole events only: the last block may be half-written.
+    private static func events(in text: String) -> [(id: Int?, kind: String)] {
+        text.components(separatedBy: "\n\n").dropLast().compactMap { block in
             let lines = block.split(separator: "\n")
             guard let kind = lines.first(where: { $0.hasPrefix("event: ") }) else { return nil }
             let id = lines.first { $0.hasPrefix("id: ") }
@@ -34,10 +56,10 @@ import Testing
         }
         let events: [JSONValue] = try await server.remote.client.get("/api/v1/events?limit=1")
         let newest = Int(try #require(events[0]["id"]?.intValue))
-        #expect(try told(server, after: 1).map(\.id) == (2...newest).map { $0 })
-        #expect(try told(server, after: newest).isEmpty)
-        #expect(try told(server, after: nil).isEmpty)
-        let runs = try told(server, query: "?kinds=run.created", after: 0)
+        #expect(try await told(server, after: 1, count: newest - 1).map(\.id) == (2...newest).map { $0 })
+        #expect(try await told(server, after: newest, count: 0).isEmpty)
+        #expect(try await told(server, after: nil, count: 0).isEmpty)
+        let runs = try await told(server, query: "?kinds=run.created", after: 0, count: 1)
         #expect(runs.map(\.kind) == ["run.created"])
     }
 

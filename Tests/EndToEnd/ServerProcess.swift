@@ -64,6 +64,12 @@ final class ServerProcess: @unchecked Sendable {
     /// The processes whose parent is this one.
     var children: [Int32] { Self.children(of: pid) }
 
+    /// Whether the process runs. One that has ended and whose new parent has not yet noticed does not.
+    static func isAlive(_ pid: Int32) -> Bool {
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+        return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
+    }
+
     static func children(of parent: Int32) -> [Int32] {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.compactMap { Int32($0) }.filter { child in
@@ -96,7 +102,7 @@ func runCommand(
 }
 
 /// Asks again until `condition` gives a value. Throws `unavailable` after `seconds`.
-func eventually<T>(_ what: String, within seconds: Double = 60, _ condition: () async throws -> T?) async throws -> T {
+func eventually<T>(_ what: String, within seconds: Double = 180, _ condition: () async throws -> T?) async throws -> T {
     let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
     while ContinuousClock.now < deadline {
         if let value = try await condition() { return value }
