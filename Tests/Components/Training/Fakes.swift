@@ -140,6 +140,8 @@ final class FakeTracking: Tracking {
 
 final class FakeRegistry: ModelRegistry {
     let made = Mutex<[ModelVersion]>([])
+    /// What happens to the job while the registry is at work.
+    let whileCreating = Mutex<(@Sendable () -> Void)?>(nil)
     private let names = Mutex<Set<String>>([])
     private let now = Timestamp(milliseconds: 0)
 
@@ -156,7 +158,9 @@ final class FakeRegistry: ModelRegistry {
         return value(name)
     }
     func createVersion(_ request: NewModelVersion) async throws -> ModelVersion {
-        made.withLock { made in
+        whileCreating.withLock { $0 }?()
+        try Task.checkCancellation()
+        return made.withLock { made in
             let version = ModelVersion(
                 name: request.name, version: made.count + 1, source: request.source, runID: request.runID, stage: .none,
                 description: request.description, tags: request.tags, aliases: [], createdAt: now, updatedAt: now,

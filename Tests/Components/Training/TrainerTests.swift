@@ -127,6 +127,38 @@ func aModelThatMissesARequirementIsNotRegistered(require: String, reason: String
     #expect(other.version == 2)
 }
 
+@Test func aJobCancelledWhileItRegistersHasRegisteredAndItsRetryFindsThat() async throws {
+    let bench = try TestBench()
+    let recipe = try TrainingRecipe(yaml: recipeYAML)
+    let task = Mutex<Task<TrainingOutcome, any Error>?>(nil)
+    let said = bench.said
+    bench.registry.whileCreating.withLock {
+        $0 = {
+            said.limit.withLock { $0 = 0 }
+            task.withLock { $0 }?.cancel()
+        }
+    }
+    let trainer = bench.trainer()
+    task.withLock { $0 = Task { try await trainer.train(recipe) } }
+    let first = try await task.withLock { $0 }?.value
+    #expect(first?.version == 1)
+    bench.said.limit.withLock { $0 = .max }
+    // Retried by hand, attempts are counted from one again.
+    #expect(try await bench.trainer().train(recipe) == first)
+    #expect(bench.registry.made.withLock { $0.count } == 1)
+}
+
+@Test func aJobCancelledBeforeItRegistersRegistersNothing() async throws {
+    let whole = try TestBench(), stopped = try TestBench()
+    let recipe = try TrainingRecipe(yaml: recipeYAML)
+    _ = try await whole.trainer().train(recipe)
+    let messages = whole.said.progress.withLock { $0.map(\.message) }
+    let last = try #require(messages.firstIndex(of: "registering late"))
+    stopped.said.limit.withLock { $0 = last }
+    await #expect(throws: CancellationError.self) { try await stopped.trainer().train(recipe) }
+    #expect(stopped.registry.made.withLock { $0.isEmpty })
+}
+
 @Test func theServerEndsRunsOfALostJobButNotOfALiveOne() async throws {
     let bench = try TestBench()
     let payload = try JSON.decode(JSONValue.self, from: try JSON.encode(try TrainingRecipe(yaml: recipeYAML)))
