@@ -21,6 +21,11 @@ extension TrainingRecipe {
         try Self.checkChoice(root["task"], Task.allCases.map(\.rawValue), key: "task")
         try Self.checkChoice(root["learner"], Learner.allCases.map(\.rawValue), key: "learner")
         try Self.checkChoice(root["split"]?["by"], Split.Kind.allCases.map(\.rawValue), key: "split.by")
+        try Self.checkSeed(root["split"]?["seed"], key: "split.seed")
+        try Self.checkSeed(root["study"]?["seed"], key: "study.seed")
+        for name in ["seed", "random_state"] {
+            try Self.checkSeed(root["parameters"]?[name], key: "parameters.\(name)")
+        }
         // Null means the same as left out.
         let given = JSONValue.object(root.filter { $0.value != .null })
         self = try JSON.decode(TrainingRecipe.self, from: try JSON.encode(given), what: "the recipe")
@@ -43,6 +48,13 @@ extension TrainingRecipe {
                 "the recipe: there is no key `\(place)\(key.prefix(80))`",
                 hint: NestboxError.notFound("key", key, among: known).hint)
         }
+    }
+
+    private static func checkSeed(_ value: JSONValue?, key: String) throws {
+        guard let number = value?.doubleValue, number < 0 else { return }
+        throw NestboxError.invalid(
+            "the recipe: `\(key)` is \(value?.intValue.map { "\($0)" } ?? "\(number)"); expected a whole number from 0 on",
+            hint: "a seed only tells random choices apart: any number from 0 on does as well")
     }
 
     private static func checkChoice(_ value: JSONValue?, _ choices: [String], key: String) throws {

@@ -22,6 +22,8 @@ import Training
 private let badRecipes: [(change: (String, String), expected: String)] = [
     (("target: late", "targets: late"), "there is no key `targets`"),
     (("seed: 1, ", "sed: 1, "), "`split.sed`"),
+    (("seed: 1, ", "seed: -1, "), "`split.seed` is -1; expected a whole number from 0 on"),
+    (("num_leaves: 8}", "num_leaves: 8, seed: -2}"), "`parameters.seed` is -2; expected a whole number from 0 on"),
     (("name: flights-late\n", ""), "`name` is required"),
     (("name: flights-late", "name: a/b"), "cannot be the name"),
     (("task: binary", "task: ranking"), "`task` is `ranking`; expected `binary` or `regression`"),
