@@ -3,6 +3,7 @@ import Core
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 
 /// HTTP to a Nestbox server: JSON in, JSON out, errors as they were thrown on the other side.
 package final class APIClient: Sendable {
@@ -10,18 +11,22 @@ package final class APIClient: Sendable {
     private let token: String?
     private let http: HTTPClient
     private let timeout: TimeAmount
+    private let patience: Double
 
     /// - Parameters:
     ///   - baseURL: `http://127.0.0.1:8080`, with or without a final slash.
     ///   - token: sent as `Authorization: Bearer …`.
     ///   - timeout: seconds a whole exchange may take.
-    package init(baseURL: String, token: String? = nil, timeout: Double = 300) throws {
+    ///   - patience: seconds for which a server that refuses connections is tried again; nothing was sent to it, so no
+    ///     request arrives twice.
+    package init(baseURL: String, token: String? = nil, timeout: Double = 300, patience: Double = 0) throws {
         guard let url = URL(string: baseURL), url.scheme == "http" || url.scheme == "https", url.host != nil else {
             throw NestboxError.invalid("`\(baseURL)` is not the address of a server", hint: "expected http://host:port")
         }
         self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
         self.token = token
         self.timeout = .milliseconds(Int64(timeout * 1000))
+        self.patience = patience
         http = Self.sharedHTTP
     }
 
@@ -86,7 +91,7 @@ package final class APIClient: Sendable {
         }
         let response: HTTPClientResponse
         do {
-            response = try await http.execute(request, timeout: timeout)
+            response = try await execute(request)
         } catch let error as NestboxError {
             throw error
         } catch is CancellationError {
@@ -103,6 +108,24 @@ package final class APIClient: Sendable {
         let box = ResponseIterator(response.body.makeAsyncIterator())
         let length = response.headers.first(name: "Content-Length").flatMap { Int64($0) }
         return ByteStream(length: length) { try await box.next() }
+    }
+
+    private func execute(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        var pause = 0.2
+        while true {
+            do {
+                return try await http.execute(request, timeout: timeout)
+            } catch let error where Self.wasNotSent(error) && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .seconds(pause))
+                pause = min(pause * 2, 5)
+            }
+        }
+    }
+
+    private static func wasNotSent(_ error: any Error) -> Bool {
+        error is NIOConnectionError || (error as? HTTPClientError) == .connectTimeout
+            || (error as? IOError)?.errnoCode == ECONNREFUSED
     }
 
     private static func failure(_ response: HTTPClientResponse, path: String) async throws -> NestboxError {

@@ -2,6 +2,7 @@ import Client
 import Contracts
 import Core
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -28,6 +29,21 @@ import Testing
         #expect(lines.contains("authorization: bearer secret"))
         #expect(lines.contains("content-type: application/json"))
         #expect(lines.contains("content-length: 7"))
+    }
+
+    @Test func aPatientClientWaitsForAServerThatIsBeingRestarted() async throws {
+        let listens = Atomic(false)
+        let server = try CannedServer(
+            answer: CannedServer.json("200 OK", #"{"b": 2}"#), waitFor: #"{"a":1}"#,
+            listens: { listens.load(ordering: .acquiring) })
+        let hasty = try APIClient(baseURL: server.url)
+        await #expect { try await hasty.send(.GET, "/x") } throws: { ($0 as? NestboxError)?.code == .unavailable }
+        let patient = try APIClient(baseURL: server.url, patience: 600)
+        let call = Task { try await patient.send(.POST, "/x", body: ["a": 1] as JSONValue, as: JSONValue.self) }
+        // Time for a refusal or two; the claim holds without it too.
+        try await Task.sleep(for: .milliseconds(300))
+        listens.store(true, ordering: .releasing)
+        #expect(try await call.value == ["b": 2])
     }
 
     @Test func theServersErrorIsThrownAsItWas() async throws {

@@ -8,8 +8,10 @@ final class CannedServer: Sendable {
 
     var request: String { sent.withLock { $0 } }
 
-    /// Answers once the sent bytes end with `end`, then closes.
-    init(answer: String, waitFor end: String = "\r\n\r\n") throws {
+    /// Answers once the sent bytes end with `end`, then closes. Until `listens` says so connections are refused.
+    init(
+        answer: String, waitFor end: String = "\r\n\r\n", listens: @escaping @Sendable () -> Bool = { true }
+    ) throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -17,12 +19,15 @@ final class CannedServer: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                bind(listener, raw, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, raw, &length) == 0
+                bind(listener, raw, length) == 0 && (!listens() || listen(listener, 1) == 0)
+                    && getsockname(listener, raw, &length) == 0
             }
         }
         guard isBound else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
         Thread { [self] in
+            while !listens() { usleep(5000) }
+            listen(listener, 1)
             let connection = accept(listener, nil, nil)
             close(listener)
             var buffer = [UInt8](repeating: 0, count: 4096)
