@@ -49,5 +49,11 @@ package struct RemoteJobs: JobQueue {
         try await client.send(.POST, Self.path(id) + "/finish", body: FinishRequest(token: token, outcome))
     }
 
+    package func appendLog(id: String, token: String, text: String) async throws {
+        let body = try JSON.encode(AppendLogRequest(token: token, text: text))
+        try await client.send(
+            .POST, Self.path(id) + "/log", body: ByteStream(body), contentType: "application/json")
+    }
+
     private static func path(_ id: String) -> String { "/api/v1/jobs/" + APIClient.escape(id) }
 }

@@ -72,10 +72,20 @@ enum JobRoutes {
                 query: [.init("offset", "the byte to begin at: the last answer's nextOffset")],
                 returns: JobLogChunk.self
             ) { call in
-                let offset = try call.queryInteger("offset", default: 0, in: 0...Int.max)
-                return try await jobs.log(id: try call.parameter("id"), offset: Int64(offset))
+                try await jobs.log(id: try call.parameter("id"), offset: try logOffset(call))
             },
         ]
+    }
+
+    /// Negative ones are left to the queue, which says what is wrong with them.
+    static func logOffset(_ call: Call) throws -> Int64 {
+        guard let text = call.query("offset") else { return 0 }
+        guard let offset = Int64(text) else {
+            throw NestboxError.invalid(
+                "`offset` is `\(text.prefix(40))`; expected a byte position from 0 on",
+                hint: "begin at 0, and go on from the last answer's `nextOffset`")
+        }
+        return offset
     }
 
     private static func workers(_ jobs: any JobQueue) -> [Route] {
@@ -102,6 +112,13 @@ enum JobRoutes {
                 returns: Job.self
             ) { call, body in
                 try await jobs.finish(id: try call.parameter("id"), token: body.token, try body.outcome)
+            },
+            .json(
+                .post, "/api/v1/jobs/{id}/log", "Jobs", "Add lines of a leased job's worker to the job's log",
+                takes: AppendLogRequest.self, returns: Acknowledgement.self
+            ) { call, body in
+                try await jobs.appendLog(id: try call.parameter("id"), token: body.token, text: body.text)
+                return Acknowledgement()
             },
         ]
     }

@@ -38,7 +38,7 @@ enum OperationPageRoutes {
             }(appliance),
             PageRoutes.hidden(.get, "/jobs/{id}/log", "A job's log as plain text, from an offset on") { call in
                 let id = try call.parameter("id")
-                let offset = Int64(try call.queryInteger("offset", default: 0, in: 0...(1 << 50)))
+                let offset = try JobRoutes.logOffset(call)
                 // The state is read first: a job that is final now has written its whole log.
                 let job = try await appliance.jobs.job(id: id)
                 let chunk = try await appliance.jobs.log(id: id, offset: offset)

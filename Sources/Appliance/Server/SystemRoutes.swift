@@ -11,6 +11,8 @@ enum SystemRoutes {
         var status: String
         var version: String
         var uptimeSeconds: Double
+        /// Jobs that this server runs at once; 0 leaves them to workers elsewhere.
+        var jobSlots: Int
     }
 
     struct BackupResult: Codable, Sendable {
@@ -22,7 +24,9 @@ enum SystemRoutes {
         [
             .get("/health", "System", "Whether the process is alive", returns: Health.self) { _ in
                 let uptime = Ambient.live.now().seconds(since: appliance.startedAt)
-                return Health(status: "ok", version: Appliance.version, uptimeSeconds: uptime)
+                return Health(
+                    status: "ok", version: Appliance.version, uptimeSeconds: uptime,
+                    jobSlots: appliance.options.jobSlots)
             },
             .get("/ready", "System", "Whether both database files answer", returns: Acknowledgement.self) { _ in
                 try await appliance.decisions.ping()

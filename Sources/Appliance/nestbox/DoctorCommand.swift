@@ -70,9 +70,11 @@ struct DoctorCommand: AsyncParsableCommand {
         do {
             let remote = try client.connect()
             let health: JSONValue = try await remote.client.get("/health")
+            let waiting = "; it has no job slots: jobs wait for outside workers (nestbox worker)"
             return Finding(
                 check: "server", ok: true,
-                detail: "\(remote.client.baseURL) answers, version \(health["version"]?.stringValue ?? "?")")
+                detail: "\(remote.client.baseURL) answers, version \(health["version"]?.stringValue ?? "?")"
+                    + (health["jobSlots"]?.intValue == 0 ? waiting : ""))
         } catch let error as NestboxError {
             return Finding(check: "server", ok: false, detail: error.message + (error.hint.map { " — \($0)" } ?? ""))
         } catch {

@@ -11,6 +11,11 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let (options, logger) = try server.resolve()
         let appliance = try await Appliance(options)
-        try await appliance.run(logger: logger) { url in Terminal.line("ready \(url)") }
+        try await appliance.run(logger: logger) { url in
+            Terminal.line("ready \(url)")
+            if options.jobSlots == 0 {
+                Terminal.say("no job slots: jobs wait for outside workers (nestbox worker --url \(url))")
+            }
+        }
     }
 }

@@ -79,11 +79,12 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
-    func connect() throws -> Remote {
+    /// - Parameter patience: seconds for which a server that refuses connections is waited for.
+    func connect(patience: Double = 0) throws -> Remote {
         let environment = ProcessInfo.processInfo.environment
         let client = try APIClient(
             baseURL: url ?? environment["NESTBOX_URL"] ?? "http://127.0.0.1:8080",
-            token: token ?? environment["NESTBOX_TOKEN"])
+            token: token ?? environment["NESTBOX_TOKEN"], patience: patience)
         return Remote(client)
     }
 }

@@ -17,7 +17,7 @@ struct TrainCommand: AsyncParsableCommand {
         let job = try await remote.jobs.train(recipe: try readText(recipe))
         if detach {
             if client.json { return try Terminal.json(job) }
-            return print("job \(job.id) is queued; follow it with: nestbox jobs \(job.id)")
+            return print("job \(job.id) is queued (\(job.progress.message)); follow it with: nestbox jobs \(job.id)")
         }
         let finished = try await remote.follow(job: job.id)
         if client.json { try Terminal.json(finished) } else { try describe(finished) }
@@ -45,11 +45,18 @@ extension Remote {
     /// Waits for a job's end, showing its progress.
     func follow(job id: String) async throws -> Job {
         defer { Terminal.endProgress() }
+        var told: String?
         while true {
             let job = try await jobs.job(id: id)
             if job.state.isFinal { return job }
-            Terminal.progress(
-                job.progress.fraction, "\(job.name): \(job.state == .queued ? "queued" : job.progress.message)")
+            let message = job.state == .queued ? "queued, \(job.progress.message)" : job.progress.message
+            if Terminal.isInteractive {
+                Terminal.progress(job.progress.fraction, "\(job.name): \(message)")
+            } else if job.state == .queued, message != told {
+                // Into a file or a pipe go only the reasons why nothing happens yet.
+                Terminal.say("\(job.name): \(message)")
+                told = message
+            }
             try await Task.sleep(for: .milliseconds(150))
         }
     }

@@ -17,11 +17,12 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func run() async throws {
         WorkerProcess.settle()
-        let remote = try client.connect()
+        // Work goes on while the server is restarted; the lease says by itself when it has become pointless.
+        let remote = try client.connect(patience: 3600)
         let handlers = TrainingHandlers.make(
             datasets: remote.datasets, tracking: remote.tracking, registry: remote.registry, artifacts: remote.artifacts
         )
-        let worker = Worker(queue: remote.jobs, handlers: handlers)
+        let worker = Worker(queue: try client.connect().jobs, handlers: handlers)
         try await WorkerProcess.cancelledBySignals { [job] in
             if let job {
                 try await worker.runOne(jobID: job)

@@ -37,6 +37,17 @@ package struct RenewRequest: Codable, Sendable {
     }
 }
 
+package struct AppendLogRequest: Codable, Sendable {
+    package var token: String
+    /// Whole lines.
+    package var text: String
+
+    package init(token: String, text: String) {
+        self.token = token
+        self.text = text
+    }
+}
+
 package struct FinishRequest: Codable, Sendable {
     package enum State: String, Codable, Sendable, CaseIterable { case succeeded, failed, cancelled }
 

@@ -120,7 +120,7 @@ package enum JobOutcome: Codable, Sendable {
 }
 
 /// Part of a log: whole lines from a byte offset on.
-package struct JobLogChunk: Codable, Sendable {
+package struct JobLogChunk: Codable, Sendable, Hashable {
     package var text: String
     /// Where to go on reading.
     package var nextOffset: Int64
@@ -140,10 +140,13 @@ package protocol JobQueue: Sendable {
     func cancel(id: String) async throws -> Job
     /// Queues a failed or cancelled job again with fresh attempts.
     func retry(id: String) async throws -> Job
+    /// Whole lines from `offset` on; behind the end an empty page that goes on at the end.
     func log(id: String, offset: Int64) async throws -> JobLogChunk
 
     /// Takes the oldest job that is due (or the one named), for `seconds`. Nil when there is none.
     func lease(jobID: String?, kinds: [String], worker: String, seconds: Double) async throws -> JobLease?
     func renew(id: String, token: String, seconds: Double, progress: JobProgress?) async throws -> LeaseStatus
     func finish(id: String, token: String, _ outcome: JobOutcome) async throws -> Job
+    /// Whole lines for the job's log, from a worker whose output the server does not see itself.
+    func appendLog(id: String, token: String, text: String) async throws
 }

@@ -7,6 +7,9 @@ import Storage
 extension EmbeddedJobQueue {
     /// Leases of children of this server begin so: when the server starts again, they are gone.
     package static let localWorkerPrefix = "local/"
+    /// How often a job may be lost with the server without losing an attempt: one that brings the server down itself must
+    /// end at some time.
+    static let freeInterruptions = 3
 
     package func lease(jobID: String?, kinds: [String], worker: String, seconds: Double) async throws -> JobLease? {
         try Self.check(seconds: seconds)
@@ -21,9 +24,11 @@ extension EmbeddedJobQueue {
         }
         guard isWorth else { return nil }
         let token = ambient.newID()
-        return try await store.write { [policy, ambient] context in
-            try Self.expire(context, policy: policy, ambient: ambient)
-            guard var row = try Self.due(context.db, jobID: jobID, kinds: kinds, now: context.now) else { return nil }
+        let (lease, lost) = try await store.write { [policy, ambient] context -> (JobLease?, [Job]) in
+            let lost = try Self.expire(context, policy: policy, ambient: ambient)
+            guard var row = try Self.due(context.db, jobID: jobID, kinds: kinds, now: context.now) else {
+                return (nil, lost)
+            }
             row.job.state = .running
             row.job.attempt += 1
             row.job.startedAt = context.now
@@ -32,11 +37,14 @@ extension EmbeddedJobQueue {
             row.job.progress = JobProgress(fraction: 0, message: "starting")
             row.token = token
             row.worker = worker
+            row.leaseSeconds = seconds
             row.progressedAt = nil
             try row.save(context.db)
             try context.record("job.started", "job/\(row.job.id)", row.facts(["worker": .string(worker)]))
-            return JobLease(job: row.job, token: token)
+            return (JobLease(job: row.job, token: token), lost)
         }
+        self.lost.withLock { $0 += lost }
+        return lease
     }
 
     package func renew(id: String, token: String, seconds: Double, progress: JobProgress?) async throws -> LeaseStatus {
@@ -53,6 +61,7 @@ extension EmbeddedJobQueue {
             guard row.job.state == .running, row.token == token else { throw Self.givenUp(row.job) }
             let until = context.now.adding(seconds: seconds)
             row.job.leaseUntil = until
+            row.leaseSeconds = seconds
             if let progress, progress != row.job.progress {
                 row.job.progress = progress
                 // Live pages need no more than one a second.
@@ -69,6 +78,10 @@ extension EmbeddedJobQueue {
     }
 
     package func finish(id: String, token: String, _ outcome: JobOutcome) async throws -> Job {
+        shown(try await end(id: id, token: token, outcome))
+    }
+
+    private func end(id: String, token: String, _ outcome: JobOutcome) async throws -> Job {
         try await store.write { [policy, ambient] context in
             var row = try JobRow.fetch(context.db, id: id)
             guard row.token == token else { throw Self.givenUp(row.job) }
@@ -94,30 +107,51 @@ extension EmbeddedJobQueue {
 
     // MARK: For the runner
 
-    /// The oldest job that is due, but none of `excluded`. Jobs whose worker fell silent are queued again first.
-    package func nextDue(excluding excluded: Set<String>) async throws -> Job? {
+    /// The oldest job that is due, but none of `excluded`, marked as the one that a child will lease as `worker`.
+    package func nextDue(for worker: String, excluding excluded: Set<String>) async throws -> Job? {
         let now = ambient.now()
-        if try await store.read({ try Self.hasExpired($0, now) }) {
-            try await store.write { [policy, ambient] in
-                try Self.expire($0, policy: policy, ambient: ambient)
-            }
+        let isAny = try await store.read {
+            try Self.due($0, jobID: nil, kinds: [], now: now, excluding: excluded) != nil
         }
-        return try await store.read { try Self.due($0, jobID: nil, kinds: [], now: now, excluding: excluded)?.job }
+        guard isAny else { return nil }
+        return try await store.write { context in
+            guard
+                var row = try Self.due(context.db, jobID: nil, kinds: [], now: context.now, excluding: excluded)
+            else { return nil }
+            row.worker = worker
+            try row.save(context.db)
+            return row.job
+        }
     }
 
-    /// A child process of the runner is gone. Ends the attempt if the child had not done so: an attempt that it had
-    /// leased as `worker`, or, when it died before it could lease, the one it was started for (`attempt` had begun before).
+    /// Gives back every lease that ran out. Returns the jobs that lost an attempt so since the last call, also those that
+    /// another worker's `lease` found.
+    package func expireLeases() async throws -> [Job] {
+        let now = ambient.now()
+        if try await store.read({ try Self.hasExpired($0, now) }) {
+            let expired = try await store.write { [policy, ambient] in
+                try Self.expire($0, policy: policy, ambient: ambient)
+            }
+            lost.withLock { $0 += expired }
+        }
+        return lost.withLock { jobs in
+            defer { jobs = [] }
+            return jobs
+        }
+    }
+
+    /// The child that was to lease, or had leased, as `worker` is gone. Ends the attempt if the child had not done so, and
+    /// nothing else: a job that was queued again meanwhile is no longer that worker's.
     /// An attempt that is not the job's fault, as at a shutdown, is not counted and does not delay the next.
     @discardableResult
     package func workerEnded(
-        id: String, worker: String, attemptsBefore attempt: Int, error: ErrorBody.Detail, isCounted: Bool = true
+        id: String, worker: String, error: ErrorBody.Detail, isCounted: Bool = true
     ) async throws -> Job {
         try await store.write { [policy, ambient] context in
             var row = try JobRow.fetch(context.db, id: id)
-            let heldLease = row.job.state == .running && row.worker == worker
-            let neverLeased = row.job.state == .queued && row.job.attempt == attempt
-            guard heldLease || neverLeased else { return row.job }
-            if neverLeased { row.job.attempt += 1 }
+            guard row.worker == worker, !row.job.state.isFinal else { return row.job }
+            // It died before it could lease.
+            if row.job.state == .queued { row.job.attempt += 1 }
             if !isCounted { row.job.attempt -= 1 }
             try row.fail(error, retryable: true, wait: isCounted, context, policy: policy, ambient: ambient)
             return row.job
@@ -125,26 +159,34 @@ extension EmbeddedJobQueue {
     }
 
     /// At boot: queues again what children of an earlier server process were running, and clears the temporary files in
-    /// the job folders. Workers elsewhere keep their leases, which end by themselves when they are gone too.
+    /// the job folders. Workers elsewhere could not renew while there was no server, so each gets the time of one lease.
     ///
-    /// Returns the jobs whose attempt was given up.
+    /// Returns the jobs whose attempt was given up. It is not counted: the server's end is rarely the job's fault.
     @discardableResult
     package func recover() async throws -> [Job] {
         let directory = directory
         try await ComputePool.shared.run { try JobLog.clearTemporaryFiles(below: directory) }
         return try await store.write { [policy, ambient] context in
-            let rows = try Row.fetchAll(
-                context.db, sql: "SELECT * FROM jobs_jobs WHERE state = 'running' AND worker LIKE ? ORDER BY id",
-                arguments: [Self.localWorkerPrefix + "%"])
-            return try rows.map { stored in
-                var row = try JobRow(stored)
+            let rows = try Row.fetchAll(context.db, sql: "SELECT * FROM jobs_jobs WHERE state = 'running' ORDER BY id")
+                .map { try JobRow($0) }
+            var lost: [Job] = []
+            for var row in rows {
+                guard row.worker?.hasPrefix(Self.localWorkerPrefix) == true else {
+                    let grace = context.now.adding(seconds: row.leaseSeconds ?? 30)
+                    row.job.leaseUntil = max(row.job.leaseUntil ?? grace, grace)
+                    try row.save(context.db)
+                    continue
+                }
                 let error = ErrorBody.Detail(
                     code: "unavailable",
                     message: "worker lost: the server stopped while attempt \(row.job.attempt) ran",
                     hint: nil)
+                row.interruptions += 1
+                if row.interruptions <= Self.freeInterruptions { row.job.attempt -= 1 }
                 try row.fail(error, retryable: true, wait: false, context, policy: policy, ambient: ambient)
-                return row.job
+                lost.append(row.job)
             }
+            return lost
         }
     }
 
@@ -174,11 +216,11 @@ extension EmbeddedJobQueue {
     }
 
     /// Gives back every lease that ran out. The lease was the wait, so the next attempt is due at once.
-    private static func expire(_ context: WriteContext, policy: RetryPolicy, ambient: Ambient) throws {
+    private static func expire(_ context: WriteContext, policy: RetryPolicy, ambient: Ambient) throws -> [Job] {
         let rows = try Row.fetchAll(
             context.db, sql: "SELECT * FROM jobs_jobs WHERE state = 'running' AND lease_until < ? ORDER BY id",
             arguments: [context.now.milliseconds])
-        for stored in rows {
+        return try rows.map { stored in
             var row = try JobRow(stored)
             let error = ErrorBody.Detail(
                 code: "unavailable",
@@ -187,10 +229,11 @@ extension EmbeddedJobQueue {
             // From here on the lost worker's token is refused, also for its end of the job.
             row.token = nil
             try row.fail(error, retryable: true, wait: false, context, policy: policy, ambient: ambient)
+            return row.job
         }
     }
 
-    private static func givenUp(_ job: Job) -> NestboxError {
+    static func givenUp(_ job: Job) -> NestboxError {
         NestboxError(
             .conflict,
             "this lease of job `\(job.id)` is no longer valid: the job is \(job.state.rawValue), attempt \(job.attempt)",

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import GRDB
 import Storage
+import Synchronization
 
 /// The durable queue: jobs in nestbox.db, one folder with a log per job.
 package final class EmbeddedJobQueue: JobQueue {
@@ -11,18 +12,45 @@ package final class EmbeddedJobQueue: JobQueue {
     let directory: String
     let ambient: Ambient
     let policy: RetryPolicy
+    let limits: Limits
+    /// Jobs whose lease ran out, until the runner asks for them.
+    let lost = Mutex<[Job]>([])
 
-    package init(store: Store, directory: String, ambient: Ambient, policy: RetryPolicy = RetryPolicy()) {
+    package struct Limits: Sendable {
+        /// Jobs that this server runs at once; with 0 a queued job says that it waits for a worker elsewhere.
+        package var slots: Int
+        /// Bytes that a job's log may grow to.
+        package var log: Int64
+
+        package init(slots: Int = 1, log: Int64 = 16 << 20) {
+            self.slots = slots
+            self.log = log
+        }
+    }
+
+    package init(
+        store: Store, directory: String, ambient: Ambient, policy: RetryPolicy = RetryPolicy(),
+        limits: Limits = Limits()
+    ) {
         self.store = store
         self.ambient = ambient
         self.directory = directory
         self.policy = policy
+        self.limits = limits
+    }
+
+    /// The job as others see it. What a queued job waits for depends on the server that runs now, so it is not stored.
+    func shown(_ job: Job) -> Job {
+        guard job.state == .queued, limits.slots == 0 else { return job }
+        var job = job
+        job.progress.message += " for a worker: this server has no job slots"
+        return job
     }
 
     package func submit(_ request: JobRequest) async throws -> Job {
         try Self.check(request)
         let id = ambient.newID()
-        return try await store.write { context in
+        return try await shownWrite { context in
             var row = JobRow(request, id: id, now: context.now, actor: context.actor)
             row.job.progress.message = "waiting"
             try row.save(context.db)
@@ -32,7 +60,7 @@ package final class EmbeddedJobQueue: JobQueue {
     }
 
     package func job(id: String) async throws -> Job {
-        try await store.read { try JobRow.fetch($0, id: id).job }
+        shown(try await store.read { try JobRow.fetch($0, id: id).job })
     }
 
     package func jobs(state: JobState?, limit: Int) async throws -> [Job] {
@@ -49,7 +77,7 @@ package final class EmbeddedJobQueue: JobQueue {
                 } else {
                     try Row.fetchAll(db, sql: "SELECT * FROM jobs_jobs ORDER BY id DESC LIMIT ?", arguments: [limit])
                 }
-            return try rows.map { try JobRow($0).job }
+            return try rows.map { self.shown(try JobRow($0).job) }
         }
     }
 
@@ -76,7 +104,7 @@ package final class EmbeddedJobQueue: JobQueue {
     }
 
     package func retry(id: String) async throws -> Job {
-        try await store.write { context in
+        try await shownWrite { context in
             var row = try JobRow.fetch(context.db, id: id)
             guard row.job.state == .failed || row.job.state == .cancelled else {
                 throw NestboxError(
@@ -85,6 +113,7 @@ package final class EmbeddedJobQueue: JobQueue {
             }
             row.job.state = .queued
             row.job.attempt = 0
+            row.interruptions = 0
             (row.job.startedAt, row.job.finishedAt, row.job.notBefore) = (nil, nil, nil)
             (row.job.error, row.job.result, row.token) = (nil, nil, nil)
             row.job.cancelRequested = false
@@ -95,10 +124,29 @@ package final class EmbeddedJobQueue: JobQueue {
         }
     }
 
+    private func shownWrite(_ body: @escaping @Sendable (WriteContext) throws -> Job) async throws -> Job {
+        shown(try await store.write(body))
+    }
+
+    /// An offset behind the end gets an empty page that goes on at the end.
     package func log(id: String, offset: Int64) async throws -> JobLogChunk {
         let isFinal = try await job(id: id).state.isFinal
         let path = logPath(id)
         return try await ComputePool.shared.run { try JobLog.read(path, offset: offset, isComplete: isFinal) }
+    }
+
+    package func appendLog(id: String, token: String, text: String) async throws {
+        guard text.utf8.count <= JobLog.mostPerCall else {
+            throw NestboxError(
+                .payloadTooLarge, "\(text.utf8.count) bytes of log at once; at most \(JobLog.mostPerCall) are taken",
+                hint: "send them in parts")
+        }
+        try await store.read { db in
+            let row = try JobRow.fetch(db, id: id)
+            guard row.job.state == .running, row.token == token else { throw Self.givenUp(row.job) }
+        }
+        let path = logPath(id), limit = limits.log
+        try await ComputePool.shared.run { try JobLog(path: path, limit: limit).append(Array(text.utf8)) }
     }
 
     /// Only for identifiers of stored jobs.
@@ -128,7 +176,8 @@ extension JobRow {
             finishedAt: nil, notBefore: nil, leaseUntil: nil, progress: JobProgress(fraction: 0, message: ""),
             error: nil,
             result: nil, cancelRequested: false, createdBy: actor)
-        (token, worker, progressedAt) = (nil, nil, nil)
+        (token, worker, leaseSeconds, progressedAt) = (nil, nil, nil, nil)
+        interruptions = 0
     }
 
     /// Ends the job. The token stays, so that an end reported twice (its first answer was lost) is recognised.

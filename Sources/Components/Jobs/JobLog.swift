@@ -5,6 +5,9 @@ import Synchronization
 
 /// The log file of one job, of bounded size: beyond the limit one line says that the rest was cut.
 final class JobLog: Sendable {
+    /// Bytes that a worker elsewhere may send at once.
+    static let mostPerCall = 256 << 10
+
     private struct State {
         var descriptor: Int32
         var size: Int64
@@ -59,14 +62,21 @@ final class JobLog: Sendable {
 
     /// Whole lines from `offset` on, at most `limit` bytes. A last line without an end is held back until the job is over.
     static func read(_ path: String, offset: Int64, isComplete: Bool, limit: Int = 256 << 10) throws -> JobLogChunk {
-        guard offset >= 0 else { throw NestboxError.invalid("offset is \(offset); expected a byte position from 0 on") }
+        guard offset >= 0 else {
+            throw NestboxError.invalid(
+                "`offset` is \(offset); expected a byte position from 0 on",
+                hint: "begin at 0, and go on from the last answer's `nextOffset`")
+        }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             // No line yet.
-            if errno == ENOENT { return JobLogChunk(text: "", nextOffset: offset) }
+            if errno == ENOENT { return JobLogChunk(text: "", nextOffset: 0) }
             throw DurableFile.failure("open", path)
         }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw DurableFile.failure("read", path) }
+        if offset > Int64(status.st_size) { return JobLogChunk(text: "", nextOffset: Int64(status.st_size)) }
         var bytes = [UInt8](repeating: 0, count: limit)
         let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, limit, off_t(offset)) }
         guard count >= 0 else { throw DurableFile.failure("read", path) }

@@ -13,8 +13,6 @@ package final class JobRunner: Service {
     package struct Options: Sendable {
         /// Seconds between SIGTERM and SIGKILL.
         package var grace = 10.0
-        /// Bytes that a job's log may grow to.
-        package var logLimit: Int64 = 16 << 20
         /// 0 … 19; children yield to the server, so that `/health` and predictions stay quick.
         package var niceness: Int32 = 10
 
@@ -47,8 +45,8 @@ package final class JobRunner: Service {
     ///   - executable: what children run; nil is the server's own program.
     ///   - mintToken: a secret with which the child of that job may call the server.
     ///   - revokeToken: takes that job's secret back when the child is gone.
-    ///   - attemptEnded: called with the job after each child's end, and at boot for each attempt lost with an earlier
-    ///     server; the place to end what a killed child left open.
+    ///   - attemptEnded: called with the job after each child's end, for each attempt whose lease ran out, and at boot for
+    ///     each attempt lost with an earlier server; the place to end what a killed worker left open.
     package init(
         queue: EmbeddedJobQueue, slots: Int = 1, serverURL: @escaping @Sendable () async throws -> String,
         executable: String? = nil, mintToken: @escaping @Sendable (String) async throws -> String,
@@ -90,9 +88,10 @@ package final class JobRunner: Service {
             }
             for await _ in wakeups {
                 do {
-                    while let job = try await self.takeDue() {
+                    try await self.endLostAttempts()
+                    while let (job, worker) = try await self.takeDue() {
                         group.addTask {
-                            await self.attempt(job)
+                            await self.attempt(job, as: worker)
                             self.inFlight.withLock { _ = $0.remove(job.id) }
                             wake.yield()
                         }
@@ -108,24 +107,33 @@ package final class JobRunner: Service {
         }
     }
 
-    /// A due job, marked as in flight, when a slot is free.
-    private func takeDue() async throws -> Job? {
+    /// Workers elsewhere fall silent whether or not a slot is free here.
+    private func endLostAttempts() async throws {
+        for lost in try await queue.expireLeases() {
+            logger.notice("a job's worker fell silent", metadata: ["job": "\(lost.id)"])
+            // As it is now: whoever works on it again already ends himself what was left open.
+            await noteEnd(of: try await queue.job(id: lost.id))
+        }
+    }
+
+    /// A due job, marked as in flight, when a slot is free, and the name under which its child leases.
+    private func takeDue() async throws -> (job: Job, worker: String)? {
         let busy = inFlight.withLock { $0 }
-        guard busy.count < slots, let job = try await queue.nextDue(excluding: busy) else { return nil }
+        guard busy.count < slots else { return nil }
+        let worker = EmbeddedJobQueue.localWorkerPrefix + queue.ambient.newID()
+        guard let job = try await queue.nextDue(for: worker, excluding: busy) else { return nil }
         inFlight.withLock { _ = $0.insert(job.id) }
-        return job
+        return (job, worker)
     }
 
     /// One child from start to end. Never throws: whatever happens becomes the attempt's error.
-    private func attempt(_ job: Job) async {
-        let worker = EmbeddedJobQueue.localWorkerPrefix + queue.ambient.newID()
+    private func attempt(_ job: Job, as worker: String) async {
         var error: ErrorBody.Detail
-        var isCounted = true
         do {
             let secret = try await mintToken(job.id)
             let child = WorkerChild(
                 job: job, executable: executable, options: options,
-                log: try JobLog(path: queue.logPath(job.id), limit: options.logLimit),
+                log: try JobLog(path: queue.logPath(job.id), limit: queue.limits.log),
                 arguments: ["worker", "--url", try await serverURL(), "--job", job.id],
                 environment: [
                     WorkerProcess.tokenVariable: secret, WorkerProcess.nameVariable: worker,
@@ -133,17 +141,21 @@ package final class JobRunner: Service {
                 ],
                 logger: logger)
             error = try await child.run { [queue] in try await queue.job(id: job.id).cancelRequested }
-        } catch is CancellationError {
-            error = ErrorBody.Detail(
-                code: "unavailable", message: "the server was stopped while the job ran", hint: nil)
-            isCounted = false
         } catch let failure {
-            logger.error("a worker could not be run", metadata: ["job": "\(job.id)", "error": "\(failure)"])
+            if !(failure is CancellationError) {
+                logger.error("a worker could not be run", metadata: ["job": "\(job.id)", "error": "\(failure)"])
+            }
             let shown = failure as? NestboxError
             error = ErrorBody.Detail(
                 code: shown?.code.rawValue ?? "internal",
                 message: "the worker could not be run: \(shown?.message ?? String(describing: failure))",
                 hint: shown?.hint)
+        }
+        // However the child ended: it may have been told to stop together with the server, and before the server told it.
+        let isCounted = !Task.isCancelled
+        if !isCounted {
+            error = ErrorBody.Detail(
+                code: "unavailable", message: "the server was stopped while the job ran", hint: nil)
         }
         // Apart from this task: its end must be recorded also when the server is stopping.
         await Task { [error, isCounted] in
@@ -161,7 +173,7 @@ package final class JobRunner: Service {
         }
         do {
             let ended = try await queue.workerEnded(
-                id: job.id, worker: worker, attemptsBefore: job.attempt, error: error, isCounted: isCounted)
+                id: job.id, worker: worker, error: error, isCounted: isCounted)
             await noteEnd(of: ended)
         } catch {
             // The lease runs out by itself, which gives the job back later.

@@ -8,6 +8,7 @@
 //   JobRunner          the service in the server: waits for due jobs and runs each in a child process
 //     WorkerChild      one child: its pipe, its limits, its end
 //   Worker             the loop inside `nestbox worker`: lease, renew, run the handler, finish
+//     ShippedLog     its lines, on their way from another machine to the job's log
 //   WorkerProcess      manners of a worker's process: dies with its parent, yields to the server, stops on SIGTERM
 //
 // It refuses to know what a job does: payloads and results are JSON, handlers are handed in.

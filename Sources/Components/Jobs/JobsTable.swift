@@ -19,7 +19,14 @@ extension EmbeddedJobQueue {
                         WITHOUT ROWID;
                     CREATE INDEX jobs_jobs_by_state ON jobs_jobs (state, id);
                     """)
-        }
+        },
+        Migration("jobs.2") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE jobs_jobs ADD COLUMN lease_seconds REAL;
+                    ALTER TABLE jobs_jobs ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
+                    """)
+        },
     ]
 }
 
@@ -27,7 +34,12 @@ extension EmbeddedJobQueue {
 struct JobRow {
     var job: Job
     var token: String?
+    /// Who holds the lease; of a queued job, the child of the runner that is being started for it.
     var worker: String?
+    /// For how long the lease was last taken.
+    var leaseSeconds: Double?
+    /// Attempts that were not counted because they were lost with the server.
+    var interruptions: Int
     /// When the last `job.progressed` was recorded.
     var progressedAt: Timestamp?
 
@@ -52,6 +64,8 @@ struct JobRow {
             cancelRequested: row["cancel_requested"], createdBy: row["created_by"])
         token = row["lease_token"]
         worker = row["worker"]
+        leaseSeconds = row["lease_seconds"]
+        interruptions = row["interruptions"]
         progressedAt = time("progressed_at")
     }
 
@@ -70,15 +84,16 @@ struct JobRow {
             job.timeoutSeconds, job.createdAt.milliseconds, job.startedAt?.milliseconds, job.finishedAt?.milliseconds,
             job.notBefore?.milliseconds, job.leaseUntil?.milliseconds, token, worker, job.progress.fraction,
             job.progress.message, progressedAt?.milliseconds, try job.error.map { try JSON.string($0) },
-            try job.result.map { try JSON.string($0) }, job.cancelRequested, job.createdBy,
+            try job.result.map { try JSON.string($0) }, job.cancelRequested, job.createdBy, leaseSeconds,
+            interruptions,
         ]
         try db.execute(
             sql: """
                 INSERT OR REPLACE INTO jobs_jobs (
                     id, kind, name, payload, state, attempt, max_attempts, timeout_seconds, created_at, started_at,
                     finished_at, not_before, lease_until, lease_token, worker, progress, progress_message, progressed_at,
-                    error, result, cancel_requested, created_by)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    error, result, cancel_requested, created_by, lease_seconds, interruptions)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """, arguments: StatementArguments(values))
     }
 

@@ -18,6 +18,8 @@ package struct Worker: Sendable {
     package var leaseSeconds = 30.0
     /// Seconds between signs of life.
     package var renewSeconds = 1.0
+    /// Seconds for which a server that does not answer is waited for, in renewals and with the result.
+    package var patienceSeconds = 3600.0
     /// Where lines for the job's log go; the runner reads the child's standard output.
     package var log: @Sendable (String) -> Void = Worker.printFlushed
 
@@ -47,14 +49,15 @@ package struct Worker: Sendable {
             do {
                 lease = try await queue.lease(
                     jobID: nil, kinds: handlers.keys.sorted(), worker: name, seconds: leaseSeconds)
-            } catch let error as NestboxError where error.code == .unavailable {
-                log("the server does not answer, trying again: \(error.message)")
+            } catch let error as NestboxError where Self.mayPass(error) {
+                log("no job could be taken, trying again: \(error.message)")
                 lease = nil
             }
             if let lease {
                 do {
                     _ = try await work(on: lease)
-                } catch let error as NestboxError where error.code == .conflict {
+                } catch let error as NestboxError where !Task.isCancelled {
+                    // One attempt is over; the next job has nothing to do with it.
                     log("gave up job \(lease.job.id): \(error.message)")
                 }
             } else {
@@ -72,14 +75,20 @@ package struct Worker: Sendable {
             return try await queue.finish(id: job.id, token: lease.token, .failed(error, retryable: false))
         }
         let hold = Hold(job.progress)
-        let log = log
+        let log = log, name = name
+        // The runner reads its child's output itself.
+        let shipped = name.hasPrefix(EmbeddedJobQueue.localWorkerPrefix) ? nil : ShippedLog()
+        shipped?.add("[worker \(name)] attempt \(job.attempt) of \(job.maxAttempts) starts")
         let report: JobReport = { progress in
-            if let progress, hold.note(progress) { log(progress.message) }
+            if let progress, hold.note(progress) {
+                log(progress.message)
+                shipped?.add(progress.message)
+            }
             if hold.isStopped { throw CancellationError() }
         }
         let work = Task { try await handler(job, report) }
         hold.onStop { work.cancel() }
-        let renewal = Task { await renew(lease, hold) }
+        let renewal = Task { await renew(lease, hold, shipped) }
         let result = await withTaskCancellationHandler {
             await work.result
         } onCancel: {
@@ -95,34 +104,62 @@ package struct Worker: Sendable {
             throw NestboxError(.cancelled, "the worker was told to stop")
         }
         // Apart from this task, which may be cancelled: the end must still be told.
-        return try await Task { try await finish(lease, outcome(of: result, job, hold.reason)) }.value
+        return try await Task {
+            let outcome = self.outcome(of: result, job, hold.reason)
+            shipped?.add("[worker \(name)] \(Self.sentence(outcome))")
+            await shipped?.send(lease, to: queue)
+            // Whoever stops a worker waits for it.
+            return try await finish(lease, outcome, patience: hold.reason == .shutDown ? 5 : patienceSeconds)
+        }.value
     }
 
-    /// Renews until cancelled, and stops the handler when it should not go on.
-    private func renew(_ lease: JobLease, _ hold: Hold) async {
+    /// Renews until cancelled, and stops the handler when it should not go on. While the server does not answer the work
+    /// goes on: only the server knows whether the lease is still held, and one that comes back leaves it some time.
+    private func renew(_ lease: JobLease, _ hold: Hold, _ shipped: ShippedLog?) async {
         let clock = ContinuousClock()
         let started = clock.now
-        var heldUntil = started + .seconds(leaseSeconds)
+        var awaySince: ContinuousClock.Instant?
+        var pause = renewSeconds
         while !Task.isCancelled {
             do {
-                try await Task.sleep(for: .seconds(renewSeconds))
-                let asked = clock.now
+                try await Task.sleep(for: .seconds(pause))
+                if let limit = lease.job.timeoutSeconds, clock.now - started >= .seconds(limit) { hold.stop(.timedOut) }
                 let status = try await queue.renew(
                     id: lease.job.id, token: lease.token, seconds: leaseSeconds, progress: hold.progress)
-                heldUntil = asked + .seconds(leaseSeconds)
+                if awaySince != nil { log("the server is back") }
+                (awaySince, pause) = (nil, renewSeconds)
                 if status.cancelRequested { hold.stop(.cancelled) }
-                if let limit = lease.job.timeoutSeconds, asked - started >= .seconds(limit) { hold.stop(.timedOut) }
+                // Apart from this task: lines whose sending is broken off would be sent again.
+                if let shipped { await Task { await shipped.send(lease, to: queue) }.value }
             } catch is CancellationError {
                 return
-            } catch let error as NestboxError where error.code == .conflict || error.code == .notFound {
+            } catch let error as NestboxError where Self.isRefusal(error) {
                 log("the lease is refused: \(error.message)")
                 return hold.stop(.lost)
             } catch {
-                // The server may be restarting; the lease outlives that.
                 if Task.isCancelled { return }
-                log("the lease could not be renewed: \(error)")
-                if clock.now >= heldUntil { return hold.stop(.lost) }
+                if awaySince == nil { log("the lease could not be renewed, trying again: \(error)") }
+                let since = awaySince ?? clock.now
+                awaySince = since
+                if clock.now - since >= .seconds(patienceSeconds) { return hold.stop(.lost) }
+                pause = min(max(pause * 2, renewSeconds), max(5, renewSeconds))
             }
+        }
+    }
+
+    private static func isRefusal(_ error: NestboxError) -> Bool {
+        [.conflict, .notFound, .unauthenticated, .permissionDenied].contains(error.code)
+    }
+
+    private static func mayPass(_ error: NestboxError) -> Bool {
+        [.unavailable, .storageFull, .rateLimited, .internalError].contains(error.code)
+    }
+
+    private static func sentence(_ outcome: JobOutcome) -> String {
+        switch outcome {
+        case .succeeded: "done"
+        case .cancelled: "cancelled"
+        case .failed(let error, _): "failed: \(error.message)"
         }
     }
 
@@ -161,18 +198,19 @@ package struct Worker: Sendable {
     }
 
     /// The result is worth some patience: the server may be restarting.
-    private func finish(_ lease: JobLease, _ outcome: JobOutcome) async throws -> Job {
-        var pause = 0.5
+    private func finish(_ lease: JobLease, _ outcome: JobOutcome, patience: Double) async throws -> Job {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        var pause = min(0.5, patience)
         while true {
             do {
                 return try await queue.finish(id: lease.job.id, token: lease.token, outcome)
             } catch let error as NestboxError where error.code != .unavailable && error.code != .storageFull {
                 throw error
             } catch {
-                guard pause < leaseSeconds / 2 else { throw error }
+                guard ContinuousClock.now < deadline else { throw error }
                 log("the result could not be handed over, trying again: \(error)")
                 try await Task.sleep(for: .seconds(pause))
-                pause *= 2
+                pause = min(pause * 2, 5)
             }
         }
     }

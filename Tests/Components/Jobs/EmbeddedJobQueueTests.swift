@@ -27,12 +27,14 @@ struct TestQueue {
     let store: Store
     let queue: EmbeddedJobQueue
 
-    init(in directory: TemporaryDirectory? = nil, ambient: Ambient = .live, policy: RetryPolicy = RetryPolicy()) throws
-    {
+    init(
+        in directory: TemporaryDirectory? = nil, ambient: Ambient = .live, policy: RetryPolicy = RetryPolicy(),
+        limits: EmbeddedJobQueue.Limits = .init()
+    ) throws {
         self.directory = try directory ?? TemporaryDirectory()
         store = try Store(in: self.directory, EmbeddedJobQueue.migrations, ambient: ambient)
         queue = EmbeddedJobQueue(
-            store: store, directory: self.directory.file("jobs"), ambient: ambient, policy: policy)
+            store: store, directory: self.directory.file("jobs"), ambient: ambient, policy: policy, limits: limits)
     }
 
     func events(_ id: String) async throws -> [Event] { try await store.eventLog(subject: "job/\(id)") }
@@ -60,10 +62,10 @@ private let detail = ErrorBody.Detail(code: "unavailable", message: "no luck", h
         #expect(delay >= most / 2 && delay <= most)
         clock.advance(delay - 0.01)
         #expect(try await test.queue.lease(jobID: nil, kinds: [], worker: "w", seconds: 60) == nil)
-        #expect(try await test.queue.nextDue(excluding: []) == nil)
+        #expect(try await test.queue.nextDue(for: "local/1", excluding: []) == nil)
         clock.advance(0.02)
-        #expect(try await test.queue.nextDue(excluding: [])?.id == job.id)
-        #expect(try await test.queue.nextDue(excluding: [job.id]) == nil)
+        #expect(try await test.queue.nextDue(for: "local/1", excluding: [])?.id == job.id)
+        #expect(try await test.queue.nextDue(for: "local/1", excluding: [job.id]) == nil)
     }
     let lease = try #require(try await test.queue.lease(jobID: nil, kinds: [], worker: "w", seconds: 60))
     #expect(
@@ -106,7 +108,7 @@ private let detail = ErrorBody.Detail(code: "unavailable", message: "no luck", h
     let recovered = try await second.queue.recover()
     #expect(recovered.map(\.id) == [local.id])
     let job = try await second.queue.job(id: local.id)
-    #expect(job.state == .queued && job.attempt == 1 && job.error?.message.contains("worker lost") == true)
+    #expect(job.state == .queued && job.attempt == 0 && job.error?.message.contains("worker lost") == true)
     #expect(try await second.queue.job(id: done.id).state == .succeeded)
     #expect(try await second.queue.log(id: local.id, offset: 0).text == "a\n")
     #expect(directory.files.filter { $0.hasPrefix("jobs/\(local.id)/") } == ["jobs/\(local.id)/log"])
@@ -117,6 +119,73 @@ private let detail = ErrorBody.Detail(code: "unavailable", message: "no luck", h
         try await second.queue.renew(id: remote.id, token: remoteLease.token, seconds: 9, progress: nil).cancelRequested
             == false)
     #expect(try await second.queue.recover().isEmpty)
+}
+
+@Test func aJobLostWithItsServerKeepsItsAttemptsButNotForEver() async throws {
+    let test = try TestQueue()
+    let job = try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null, maxAttempts: 2))
+    var attempts: [Int] = []
+    while try await !test.queue.job(id: job.id).state.isFinal {
+        let lease = try #require(try await test.queue.lease(jobID: job.id, kinds: [], worker: "local/1", seconds: 60))
+        attempts.append(lease.job.attempt)
+        #expect(try await test.queue.recover().map(\.id) == [job.id])
+    }
+    #expect(attempts == [1, 1, 1, 1, 2])
+    #expect(try await test.queue.job(id: job.id).state == .failed)
+}
+
+@Test func aWorkerElsewhereGetsTheTimeOfALeaseWhenTheServerIsBack() async throws {
+    let clock = TestClock()
+    let test = try TestQueue(ambient: clock.ambient)
+    let job = try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null))
+    let lease = try #require(try await test.queue.lease(jobID: job.id, kinds: [], worker: "host/9", seconds: 40))
+    clock.advance(3600)
+    #expect(try await test.queue.recover().isEmpty)
+    clock.advance(39)
+    #expect(try await test.queue.expireLeases().isEmpty)
+    #expect(try await test.queue.lease(jobID: job.id, kinds: [], worker: "other", seconds: 40) == nil)
+    _ = try await test.queue.renew(id: job.id, token: lease.token, seconds: 40, progress: nil)
+    #expect(try await test.queue.finish(id: job.id, token: lease.token, .succeeded(1)).attempt == 1)
+}
+
+@Test func theEndOfAWorkerEndsOnlyTheAttemptThatItRan() async throws {
+    let test = try TestQueue()
+    let job = try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null))
+    _ = try await test.queue.nextDue(for: "local/1", excluding: [])
+    let lease = try #require(try await test.queue.lease(jobID: job.id, kinds: [], worker: "local/1", seconds: 60))
+    _ = try await test.queue.finish(id: job.id, token: lease.token, .failed(detail, retryable: false))
+    let again = try await test.queue.retry(id: job.id)
+    // The process of the failed attempt ends only now.
+    #expect(try await test.queue.workerEnded(id: job.id, worker: "local/1", error: detail) == again)
+    _ = try await test.queue.nextDue(for: "local/2", excluding: [])
+    #expect(try await test.queue.workerEnded(id: job.id, worker: "local/1", error: detail) == again)
+    let ended = try await test.queue.workerEnded(id: job.id, worker: "local/2", error: detail)
+    #expect(ended.state == .queued && ended.attempt == 1 && ended.error == detail)
+}
+
+@Test func aLeaseThatRanOutIsToldWhoeverFoundIt() async throws {
+    let clock = TestClock()
+    let test = try TestQueue(ambient: clock.ambient)
+    var jobs: [Job] = []
+    for _ in 0..<2 {
+        jobs.append(try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null)))
+        _ = try #require(try await test.queue.lease(jobID: nil, kinds: [], worker: "lost", seconds: 5))
+        clock.advance(6)
+    }
+    // The second lease found the first job; nobody has found the second yet.
+    let told = try await test.queue.expireLeases()
+    #expect(Set(told.map(\.id)) == Set(jobs.map(\.id)))
+    #expect(try await test.queue.expireLeases().isEmpty)
+}
+
+@Test func aServerWithoutSlotsSaysWhatJobsWaitFor() async throws {
+    let test = try TestQueue(limits: .init(slots: 0))
+    let job = try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null))
+    #expect(job.progress.message == "waiting for a worker: this server has no job slots")
+    #expect(try await test.queue.job(id: job.id) == job)
+    #expect(try await test.queue.jobs(state: nil, limit: 1) == [job])
+    let lease = try #require(try await test.queue.lease(jobID: nil, kinds: [], worker: "w", seconds: 60))
+    #expect(!lease.job.progress.message.contains("slots"))
 }
 
 @Test func progressIsRecordedAsAnEventAtMostOnceASecond() async throws {
@@ -158,7 +227,6 @@ private let detail = ErrorBody.Detail(code: "unavailable", message: "no luck", h
     #expect(first.text == "one\ntwö\n" && first.nextOffset == 9)
     let none = try await test.queue.log(id: job.id, offset: 9)
     #expect(none.text == "" && none.nextOffset == 9)
-    #expect(try await test.queue.log(id: job.id, offset: 1000).text == "")
     _ = try await test.queue.cancel(id: job.id)
     #expect(try await test.queue.log(id: job.id, offset: 9).text == "thr")
     // A line that is longer than any chunk, of characters of two bytes.

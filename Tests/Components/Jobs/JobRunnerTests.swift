@@ -12,26 +12,34 @@ private final class TestRunner: Sendable {
     let test: TestQueue
     let task: Task<Void, any Error>
     let revoked: Revoked
+    /// Jobs that the runner was told to tidy up after.
+    let ended = Ended()
     var directory: TemporaryDirectory { test.directory }
 
     final class Revoked: Sendable {
         let jobs = Mutex<[String]>([])
     }
+    final class Ended: Sendable {
+        let jobs = Mutex<[Job]>([])
+    }
 
-    init(_ script: String, slots: Int = 1, grace: Double = 10, logLimit: Int64 = 1 << 20) throws {
-        test = try TestQueue(policy: RetryPolicy(base: 0.02, limit: 0.05))
+    init(_ script: String, slots: Int = 1, grace: Double = 10, logLimit: Int64 = 1 << 20, ambient: Ambient = .live)
+        throws
+    {
+        test = try TestQueue(
+            ambient: ambient, policy: RetryPolicy(base: 0.02, limit: 0.05), limits: .init(slots: slots, log: logLimit))
         let path = test.directory.file("worker.sh")
         try Data("#!/bin/sh\ncd \(test.directory.path)\n\(script)\n".utf8).write(to: URL(fileURLWithPath: path))
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
         var options = JobRunner.Options()
         options.grace = grace
-        options.logLimit = logLimit
-        let revoked = Revoked()
+        let revoked = Revoked(), ended = self.ended
         self.revoked = revoked
         let runner = JobRunner(
             queue: test.queue, slots: slots, serverURL: { "http://server:1" }, executable: path,
             mintToken: { "token-of-\($0)" }, revokeToken: { job in revoked.jobs.withLock { $0.append(job) } },
-            options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            attemptEnded: { job in ended.jobs.withLock { $0.append(job) } }, options: options,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         task = Task { try await runner.run() }
     }
 
@@ -69,7 +77,7 @@ private final class TestRunner: Sendable {
     func log(_ job: Job) async throws -> String { try await test.queue.log(id: job.id, offset: 0).text }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct JobRunnerTests {
+@Suite(.timeLimit(.minutes(5))) struct JobRunnerTests {
     @Test func aChildThatEndsWithoutAWordIsTriedAgainAndThenFails() async throws {
         let runner = try TestRunner("echo \"args: $*\"; echo \"token: $NESTBOX_TOKEN\" >&2; exit 3")
         let job = try await runner.submit(attempts: 2)
@@ -158,6 +166,24 @@ private final class TestRunner: Sendable {
             waiting.state == .queued && waiting.attempt == 0
                 && waiting.error?.message.contains("server was stopped") == true)
         #expect(kill(pid, 0) == -1 && errno == ESRCH)
+    }
+
+    /// With every slot taken, or none at all, workers elsewhere fall silent too.
+    @Test(arguments: [0, 1]) func aWorkerElsewhereThatFellSilentIsTidiedUpAfterWithoutAFreeSlot(slots: Int) async throws
+    {
+        let clock = TestClock()
+        let runner = try TestRunner("exec sleep 100", slots: slots, ambient: clock.ambient)
+        let busy = try await runner.submit()
+        if slots > 0 {
+            let path = runner.test.queue.logPath(busy.id)
+            try await runner.wait { FileManager.default.fileExists(atPath: path) ? () : nil }
+        }
+        let queue = runner.test.queue
+        let lost = try await queue.submit(JobRequest(kind: "k", name: "lost", payload: .null, maxAttempts: 1))
+        _ = try #require(try await queue.lease(jobID: lost.id, kinds: [], worker: "host/9", seconds: 5))
+        clock.advance(6)
+        let told = try await runner.wait { runner.ended.jobs.withLock { $0.first } }
+        #expect(told.id == lost.id && told.state == .failed && told.error?.message.contains("worker lost") == true)
     }
 
     @Test func asManyChildrenRunAsThereAreSlots() async throws {

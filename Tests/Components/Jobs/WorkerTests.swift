@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct WorkerTests {
+@Suite(.timeLimit(.minutes(5))) struct WorkerTests {
     private func worker(_ test: TestQueue, name: String = "w", _ handler: @escaping JobHandler) -> Worker {
         var worker = Worker(queue: test.queue, handlers: ["k": handler], name: name)
         worker.renewSeconds = 0.01
@@ -103,6 +103,51 @@ import Testing
         #expect(try await test.queue.finish(id: job.id, token: lease.token, .succeeded(1)).state == .succeeded)
     }
 
+    @Test func aServerThatIsAwayForAWhileCostsNothing() async throws {
+        let clock = TestClock()
+        let test = try TestQueue(ambient: clock.ambient)
+        let job = try await submit(test)
+        let queue = AbsentQueue(test.queue)
+        var worker = Worker(queue: queue, handlers: [:], name: "host/1")
+        worker.leaseSeconds = 0.05
+        worker.renewSeconds = 0.01
+        worker.log = { _ in }
+        worker.handlers["k"] = { _, report in
+            queue.isAway.withLock { $0 = true }
+            // Far longer than the lease.
+            while queue.refused.withLock({ $0 }) < 5 {
+                try report(JobProgress(fraction: 0.5, message: "going on"))
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            // It comes back while the result is being handed over.
+            Task {
+                let before = queue.refused.withLock { $0 }
+                while queue.refused.withLock({ $0 }) < before + 2 { try await Task.sleep(for: .milliseconds(5)) }
+                queue.isAway.withLock { $0 = false }
+            }
+            return 7
+        }
+        let ended = try await worker.runOne(jobID: job.id)
+        #expect(ended?.state == .succeeded && ended?.result == 7 && ended?.attempt == 1)
+    }
+
+    @Test(arguments: [("local/1", false), ("host/1", true)])
+    func theOutputOfAWorkerElsewhereReachesTheJobsLog(name: String, isShipped: Bool) async throws {
+        let test = try TestQueue()
+        let job = try await submit(test)
+        let worker = worker(test, name: name) { _, report in
+            for step in 1...3 { try report(JobProgress(fraction: 0.1, message: "step \(step)")) }
+            throw NestboxError.invalid("bad luck")
+        }
+        _ = try await worker.runOne(jobID: job.id)
+        let log = try await test.queue.log(id: job.id, offset: 0).text
+        let lines = [
+            "[worker \(name)] attempt 1 of 3 starts", "step 1", "step 2", "step 3", "[worker \(name)] failed: bad luck",
+            "",
+        ]
+        #expect(log == (isShipped ? lines.joined(separator: "\n") : ""))
+    }
+
     @Test(arguments: [("host/1", JobState.queued), ("local/1", .running)])
     func aWorkerToldToStopSaysSoUnlessItsRunnerDoes(name: String, state: JobState) async throws {
         let test = try TestQueue()
@@ -138,5 +183,43 @@ import Testing
         task.cancel()
         _ = await task.result
         #expect(count.withLock { $0 } == 3)
+    }
+}
+
+/// A queue whose server is away at times.
+private final class AbsentQueue: JobQueue {
+    let queue: EmbeddedJobQueue
+    let isAway = Mutex(false)
+    let refused = Mutex(0)
+
+    init(_ queue: EmbeddedJobQueue) { self.queue = queue }
+
+    private func call() throws {
+        guard isAway.withLock({ $0 }) else { return }
+        refused.withLock { $0 += 1 }
+        throw NestboxError(.unavailable, "no answer")
+    }
+
+    func submit(_ request: JobRequest) async throws -> Job { try await queue.submit(request) }
+    func job(id: String) async throws -> Job { try await queue.job(id: id) }
+    func jobs(state: JobState?, limit: Int) async throws -> [Job] { try await queue.jobs(state: state, limit: limit) }
+    func cancel(id: String) async throws -> Job { try await queue.cancel(id: id) }
+    func retry(id: String) async throws -> Job { try await queue.retry(id: id) }
+    func log(id: String, offset: Int64) async throws -> JobLogChunk { try await queue.log(id: id, offset: offset) }
+    func lease(jobID: String?, kinds: [String], worker: String, seconds: Double) async throws -> JobLease? {
+        try call()
+        return try await queue.lease(jobID: jobID, kinds: kinds, worker: worker, seconds: seconds)
+    }
+    func renew(id: String, token: String, seconds: Double, progress: JobProgress?) async throws -> LeaseStatus {
+        try call()
+        return try await queue.renew(id: id, token: token, seconds: seconds, progress: progress)
+    }
+    func finish(id: String, token: String, _ outcome: JobOutcome) async throws -> Job {
+        try call()
+        return try await queue.finish(id: id, token: token, outcome)
+    }
+    func appendLog(id: String, token: String, text: String) async throws {
+        try call()
+        try await queue.appendLog(id: id, token: token, text: text)
     }
 }
