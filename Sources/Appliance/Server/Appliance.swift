@@ -33,6 +33,8 @@ package final class Appliance: Sendable {
         package var jobSlots = 1
         /// Seconds between drift checks.
         package var monitorInterval = 30.0
+        /// Seconds that events of high rate are kept; nil for ever.
+        package var keptEventSeconds: Double? = 90 * 86_400
         /// A checkout's `web` folder, read at every request instead of what is compiled in.
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
@@ -152,13 +154,27 @@ package final class Appliance: Sendable {
                                 try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
                             },
                             logger: logger)),
-                    .init(service: Housekeeping(stores: [decisions, telemetry])),
+                    .init(
+                        service: Housekeeping(
+                            stores: [decisions, telemetry], retention: eventRetention, logger: logger)),
                     .init(service: CloseSubscriptions(events: events)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         try decisions.close()
         try telemetry.close()
+    }
+
+    /// Decisions stay for ever: a client of the event stream that comes back is told every one. What tells of progress and of
+    /// measurements in between goes after a while.
+    private var eventRetention: [EventRetention] {
+        guard let seconds = options.keptEventSeconds else { return [] }
+        return [
+            EventRetention(
+                store: decisions, seconds: seconds,
+                kinds: ["job.progressed", "run.logged", "drift.checked"]),
+            EventRetention(store: telemetry, seconds: seconds, kinds: nil),
+        ]
     }
 
     static func isLoopback(_ host: String) -> Bool {
