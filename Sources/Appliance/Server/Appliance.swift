@@ -7,6 +7,7 @@ import Datasets
 import Features
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import Jobs
 import Logging
 import Monitoring
@@ -127,7 +128,10 @@ package final class Appliance: Sendable {
         let application = Application(
             router: Routes.router(self),
             server: .http1(configuration: .init(idleTimeout: .seconds(120))),
-            configuration: .init(address: .hostname(options.host, port: options.port), serverName: "nestbox"),
+            configuration: .init(
+                address: .hostname(options.host, port: options.port), serverName: "nestbox",
+                // Slow uploads hold a socket and a file each; the databases need some, too. Who comes later waits.
+                availableConnectionsDelegate: MaximumAvailableConnections(max(64, OpenFiles.limit / 2 - 128))),
             onServerRunning: { [host = options.host] channel in
                 let port = channel.localAddress?.port ?? 0
                 let shown = host.contains(":") ? "[\(host)]" : host
@@ -160,7 +164,11 @@ package final class Appliance: Sendable {
                     .init(service: CloseSubscriptions(events: events)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            throw ListenFault.explain(error, host: options.host, port: options.port)
+        }
         try decisions.close()
         try telemetry.close()
     }
@@ -177,7 +185,10 @@ package final class Appliance: Sendable {
         ]
     }
 
-    static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.split(separator: ".").count == 4 && host.hasPrefix("127.")
+    /// `localhost`, `::1`, or an IPv4 address of 127/8 in full; no name that merely looks like one.
+    package static func isLoopback(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "localhost" || host == "::1"
+            || parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }
