@@ -38,6 +38,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -89,7 +90,7 @@ targets += module(
     uses: [
         "Access", "Artifacts", "Datasets", "Features", "Tracking", "Registry", "Jobs", "Training", "Serving",
         "Monitoring", "Contracts", "Dashboard", "CWeb", "Core", "Storage", "Tables", "Statistics",
-        hummingbird, lifecycle, logging, nioHTTP,
+        hummingbird, hummingbirdCore, lifecycle, logging, nioHTTP,
     ])
 targets += [
     .executableTarget(

@@ -13,6 +13,7 @@ package func checkFeatureStore(
     try await world.checkTrainingSet()
     try await world.checkRefusals()
     try await world.checkOnline()
+    try await world.checkTimeToLive()
 }
 
 /// Weather by airport and hour, airports by code, and flights as the spine.
@@ -185,7 +186,7 @@ private struct FeatureWorld {
     }
 
     func checkOnline() async throws {
-        let request = OnlineFeatureRequest(
+        var request = OnlineFeatureRequest(
             features: ["\(weather):temp", "\(weather):sky", "\(airport):alt"],
             entities: [
                 ["origin": "JFK", "dest": "LAX"], ["origin": "LGA", "dest": "nowhere"],
@@ -204,6 +205,7 @@ private struct FeatureWorld {
                 MaterializationResult(view: weather, entityCount: 2, datasetVersion: 1, upTo: halfPast),
                 MaterializationResult(view: airport, entityCount: 3, datasetVersion: 1, upTo: nil),
             ])
+        request.at = half
         let then = try await features.lookup(request).rows
         #expect(then.map { $0.values["\(weather)__sky"] } == ["clear", "fog", .null])
         #expect(then.map { $0.eventTimes[weather] } == [five, halfPast, nil])
@@ -211,6 +213,7 @@ private struct FeatureWorld {
         let now = try await features.materialize(views: [weather], until: nil)
         #expect(now.first?.upTo == six)
         #expect(try await features.materializations().filter { $0.view.hasPrefix(prefix) } == [now[0], results[1]])
+        request.at = Timestamp(iso8601: "2013-01-01T08:30:00Z")
         let rows = try await features.lookup(request).rows
         #expect(rows.count == 3)
         #expect(
@@ -234,5 +237,34 @@ private struct FeatureWorld {
             try await features.materialize(views: [prefix + "wether"], until: nil)
         }
         #expect(unknown?.code == .notFound && unknown?.hint?.contains(weather) == true)
+    }
+
+    /// One rule for the join and the lookup: a value of exactly the view's three hours counts, a millisecond later it does
+    /// not, and what is not known yet does not either.
+    func checkTimeToLive() async throws {
+        let moments = [
+            "2013-01-01T05:29:59.999Z", "2013-01-01T05:30:00Z", "2013-01-01T08:30:00Z", "2013-01-01T08:30:00.001Z",
+        ]
+        try await Self.load(
+            datasets, prefix + "moments", "origin,at\n" + moments.map { "LGA,\($0)\n" }.joined())
+        let joined = try await features.trainingSet(
+            TrainingSetRequest(
+                spine: DatasetReference(name: prefix + "moments"), eventTime: "at", features: ["\(weather):sky"],
+                saveAs: prefix + "moments_joined"))
+        let table = try await datasets.table(
+            DatasetReference(name: joined.dataset, version: joined.version), columns: nil)
+        let offline = try (0..<table.rowCount).map { try table.cell($0, "\(weather)__sky").text }
+        #expect(offline == [nil, "fog", "fog", nil])
+
+        _ = try await features.materialize(views: [weather], until: nil)
+        var online: [OnlineFeatureResponse.Row] = []
+        for moment in moments.map({ Timestamp(iso8601: $0) }) + [nil] {
+            let request = OnlineFeatureRequest(features: ["\(weather):sky"], entities: [["origin": "LGA"]], at: moment)
+            online += try await features.lookup(request).rows
+        }
+        // The last is asked of the server's own clock, years later.
+        #expect(online.map { $0.values["\(weather)__sky"] } == [.null, "fog", "fog", .null, .null])
+        let known = Timestamp(iso8601: "2013-01-01T05:30:00Z")
+        #expect(online.map { $0.eventTimes[weather] } == [nil, known, known, known, known])
     }
 }

@@ -5,6 +5,7 @@ import Core
 package struct RemoteServing: ModelServer {
     private struct PredictRequest: Codable, Sendable {
         var rows: [[String: JSONValue]]
+        var at: Timestamp?
     }
 
     private let client: APIClient
@@ -29,8 +30,8 @@ package struct RemoteServing: ModelServer {
         try await client.get(path(name, "/signature"))
     }
 
-    package func predict(_ name: String, rows: [[String: JSONValue]]) async throws -> Prediction {
-        try await client.send(.POST, path(name, "/predict"), body: PredictRequest(rows: rows))
+    package func predict(_ name: String, rows: [[String: JSONValue]], at: Timestamp?) async throws -> Prediction {
+        try await client.send(.POST, path(name, "/predict"), body: PredictRequest(rows: rows, at: at))
     }
 
     package func statistics(_ name: String) async throws -> ServingStatistics {

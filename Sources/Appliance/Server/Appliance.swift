@@ -7,6 +7,7 @@ import Datasets
 import Features
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import Jobs
 import Logging
 import Monitoring
@@ -33,6 +34,8 @@ package final class Appliance: Sendable {
         package var jobSlots = 1
         /// Seconds between drift checks.
         package var monitorInterval = 30.0
+        /// Seconds that events of high rate are kept; nil for ever.
+        package var keptEventSeconds: Double? = 90 * 86_400
         /// A checkout's `web` folder, read at every request instead of what is compiled in.
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
@@ -128,7 +131,10 @@ package final class Appliance: Sendable {
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [CloseAfterGrace(.seconds(5))], idleTimeout: .seconds(120))),
-            configuration: .init(address: .hostname(options.host, port: options.port), serverName: "nestbox"),
+            configuration: .init(
+                address: .hostname(options.host, port: options.port), serverName: "nestbox",
+                // Slow uploads hold a socket and a file each; the databases need some, too. Who comes later waits.
+                availableConnectionsDelegate: MaximumAvailableConnections(max(64, OpenFiles.limit / 2 - 128))),
             onServerRunning: { [host = options.host] channel in
                 let port = channel.localAddress?.port ?? 0
                 let shown = host.contains(":") ? "[\(host)]" : host
@@ -154,19 +160,40 @@ package final class Appliance: Sendable {
             configuration: .init(
                 services: [
                     .init(service: embeddedServing.logWriter),
-                    .init(service: Housekeeping(stores: [decisions, telemetry])),
+                    .init(
+                        service: Housekeeping(
+                            stores: [decisions, telemetry], retention: eventRetention, logger: logger)),
                     .init(service: schedule),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: CloseSubscriptions(events: events)),
                     .init(service: runner),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            throw ListenFault.explain(error, host: options.host, port: options.port)
+        }
         try decisions.close()
         try telemetry.close()
     }
 
-    static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.split(separator: ".").count == 4 && host.hasPrefix("127.")
+    /// Decisions stay for ever: a client of the event stream that comes back is told every one. What tells of progress and of
+    /// measurements in between goes after a while.
+    private var eventRetention: [EventRetention] {
+        guard let seconds = options.keptEventSeconds else { return [] }
+        return [
+            EventRetention(
+                store: decisions, seconds: seconds,
+                kinds: ["job.progressed", "run.logged", "drift.checked"]),
+            EventRetention(store: telemetry, seconds: seconds, kinds: nil),
+        ]
+    }
+
+    /// `localhost`, `::1`, or an IPv4 address of 127/8 in full; no name that merely looks like one.
+    package static func isLoopback(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "localhost" || host == "::1"
+            || parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }

@@ -5,9 +5,11 @@ import Hummingbird
 import NIOCore
 import Synchronization
 
-/// The request context: Hummingbird's own state only; coders are shared in `JSON`.
+/// The request context: Hummingbird's own state and who is calling; coders are shared in `JSON`.
 package struct ServerContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
+    /// The job whose worker is calling; nil for people and their programs.
+    package var job: String?
 
     package init(source: ApplicationRequestContextSource) { coreContext = .init(source: source) }
 }

@@ -50,14 +50,18 @@ enum DataPageRoutes {
         }
         let materialization = try await appliance.features.materializations().first { $0.view == name }
         let keys = PageForm(query: call).fields(prefix: "key.")
-        let outcome = keys.isEmpty ? LookupOutcome.notAsked : try await lookUp(view, keys, definitions, appliance)
+        let at = PageForm(query: call)["at"] ?? ""
+        let outcome =
+            keys.isEmpty ? LookupOutcome.notAsked : try await lookUp(view, keys, at: at, definitions, appliance)
         return FeatureViewPage(
-            view, entities: definitions.entities, materialization: materialization, keys: keys, outcome: outcome)
+            view, entities: definitions.entities, materialization: materialization, keys: keys, at: at,
+            outcome: outcome)
     }
 
     /// What the client did wrong is shown beside the form; anything else is an error page.
     private static func lookUp(
-        _ view: FeatureView, _ keys: [String: String], _ definitions: FeatureDefinitions, _ appliance: Appliance
+        _ view: FeatureView, _ keys: [String: String], at: String, _ definitions: FeatureDefinitions,
+        _ appliance: Appliance
     ) async throws -> LookupOutcome {
         do {
             let schema = try await appliance.datasets.version(view.dataset).schema
@@ -67,7 +71,9 @@ enum DataPageRoutes {
                 let type = schema[view.keyColumns?[key] ?? key]?.type.rawValue ?? "string"
                 entity[key] = FormValue.json(text, type: type)
             }
-            let request = OnlineFeatureRequest(features: view.features.map { "\(view.name):\($0)" }, entities: [entity])
+            let request = OnlineFeatureRequest(
+                features: view.features.map { "\(view.name):\($0)" }, entities: [entity],
+                at: try DeploymentRoutes.eventTime(at.isEmpty ? nil : .string(at), in: "`as of`"))
             guard let row = try await appliance.features.lookup(request).rows.first else {
                 throw NestboxError(.internalError, "the online store gave no row for the entity")
             }

@@ -8,6 +8,8 @@ import Serving
 enum DeploymentRoutes {
     struct PredictRequest: Codable, Sendable {
         var rows: [[String: JSONValue]]
+        /// The rows' event time, milliseconds or ISO 8601: looked-up features are those that were known then. Now without it.
+        var at: Timestamp?
     }
 
     /// Bytes of a request with many rows.
@@ -64,13 +66,27 @@ enum DeploymentRoutes {
                     "the request body: `rows` must be an array of objects",
                     hint: #"send {"rows": [{"column": value, …}]}"#)
             }
-            return try .json(
-                try await serving.predict(try call.parameter("name"), rows: try objects(items, in: "rows")))
+            let prediction = try await serving.predict(
+                try call.parameter("name"), rows: try objects(items, in: "rows"),
+                at: try eventTime(body["at"], in: "the request body's `at`"))
+            return try .json(prediction)
         }
         route.request = .json(PredictRequest.self)
         route.response = .json(Prediction.self)
         route.bodyLimit = bodyLimit
         return route
+    }
+
+    /// A moment as milliseconds since 1970 or as ISO 8601 text; nil for null and for nothing.
+    static func eventTime(_ value: JSONValue?, in place: String) throws -> Timestamp? {
+        switch value {
+        case nil, .null?: return nil
+        case .int(let milliseconds)?: return Timestamp(milliseconds: milliseconds)
+        case .string(let text)?: if let time = Timestamp(iso8601: text) { return time }
+        default: break
+        }
+        throw NestboxError.invalid(
+            "\(place) is not a time", hint: "write ISO 8601 like 2013-06-01T12:00:00Z, or milliseconds since 1970")
     }
 
     /// The body as JSON; a large one is read on a compute thread.

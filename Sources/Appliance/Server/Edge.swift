@@ -1,6 +1,5 @@
 import Access
 import Core
-import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -20,9 +19,11 @@ struct Edge: RouterMiddleware {
         let start = ContinuousClock.now
         var response: Response
         do {
-            try Self.refuseForeignOrigins(request, isOpen: !authority.isRequired)
-            let caller = try authority.caller(authorization: request.headers[.authorization])
-            response = try await Caller.$name.withValue(caller) { try await next(request, context) }
+            try CrossSite.refuse(request, isOpen: !authority.isRequired)
+            let identity = try authority.identity(authorization: request.headers[.authorization])
+            var context = context
+            if case .job(let id) = identity { context.job = id }
+            response = try await Caller.$name.withValue(identity.name) { [context] in try await next(request, context) }
         } catch let error as HTTPError where error.status == .notFound {
             response = unknown(request, context: context)
         } catch {
@@ -55,33 +56,9 @@ struct Edge: RouterMiddleware {
         response.headers[.allow] = methods.joined(separator: ", ")
         return response
     }
-
-    /// A page on another site must not reach an open server through the user's browser: neither by a rebound name (Host)
-    /// nor by a cross-site form or script (Origin).
-    private static func refuseForeignOrigins(_ request: Request, isOpen: Bool) throws {
-        guard isOpen else { return }
-        if let host = request.head.authority.map(hostName), !loopbackNames.contains(host) {
-            throw NestboxError(
-                .permissionDenied, "this server answers only under a loopback name, not `\(host.prefix(100))`",
-                hint: "use http://127.0.0.1, or start it with an access token")
-        }
-        if request.method != .get, request.method != .head, let origin = request.headers[.init("Origin")!],
-            let host = URLComponents(string: origin)?.host ?? Optional(origin),
-            !loopbackNames.contains(host.trimmingCharacters(in: ["[", "]"]))
-        {
-            throw NestboxError(.permissionDenied, "requests from pages on `\(origin.prefix(100))` are refused")
-        }
-    }
-
-    private static let loopbackNames: Set<String> = ["127.0.0.1", "localhost", "::1"]
-
-    private static func hostName(_ authority: String) -> String {
-        if authority.hasPrefix("[") { return String(authority.dropFirst().prefix { $0 != "]" }) }
-        return String(authority.prefix { $0 != ":" }).lowercased()
-    }
 }
 
-/// Which methods a path answers, for 405.
+/// Which methods a path answers, for 405. HEAD comes with GET.
 package struct RouteIndex: Sendable {
     private let templates: [(parts: [Substring], method: String)]
 
@@ -91,8 +68,9 @@ package struct RouteIndex: Sendable {
 
     package func methods(at path: String) -> [String] {
         let parts = path.split(separator: "/")
-        let matching = templates.filter { Self.matches($0.parts, parts) }.map(\.method)
-        return Array(Set(matching)).sorted()
+        var methods = Set(templates.filter { Self.matches($0.parts, parts) }.map(\.method))
+        if methods.contains("GET") { methods.insert("HEAD") }
+        return methods.sorted()
     }
 
     private static func matches(_ template: [Substring], _ parts: [Substring]) -> Bool {

@@ -1,15 +1,37 @@
 import Core
+import Logging
 import ServiceLifecycle
 import Storage
 import Synchronization
 
-/// Keeps the write-ahead logs short: checkpoints each file when its log has grown past 16 MiB.
+/// Keeps the files short: checkpoints each when its write-ahead log has grown past 16 MiB, and removes old events hourly.
 struct Housekeeping: Service {
     let stores: [Store]
+    let retention: [EventRetention]
+    let logger: Logger
+
+    /// In ticks of 20 seconds.
+    private static let pruneEvery = 180
 
     func run() async throws {
+        var tick = 0
         for await _ in AsyncTimerStream(every: .seconds(20)).cancelOnGracefulShutdown() {
             for store in stores where store.walSize > 16 << 20 { _ = try? await store.checkpoint() }
+            if tick % Self.pruneEvery == 0 { await prune() }
+            tick += 1
+        }
+    }
+
+    private func prune() async {
+        for log in retention {
+            do {
+                let removed = try await log.prune()
+                if removed > 0 { logger.info("removed \(removed) old events") }
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("old events could not be removed: \(error)")
+            }
         }
     }
 }

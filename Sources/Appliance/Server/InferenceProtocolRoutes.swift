@@ -87,7 +87,9 @@ enum InferenceProtocolRoutes {
         let deployment = try await deployment(serving, call)
         let request = try await DeploymentRoutes.json(of: call, acceptsNaN: true)
         let rows = try InferenceTensors.rows(request, signature: try await serving.signature(deployment.name))
-        return try InferenceTensors.response(try await serving.predict(deployment.name, rows: rows), to: request)
+        let eventTime = try DeploymentRoutes.eventTime(request["parameters"]?["at"], in: "`parameters.at`")
+        return try InferenceTensors.response(
+            try await serving.predict(deployment.name, rows: rows, at: eventTime), to: request)
     }
 
     private static func repositoryIndex(_ serving: any ModelServer, _ call: Call) async throws -> JSONValue {

@@ -55,12 +55,14 @@ enum InvocationRoutes {
 
     private static func answer(_ serving: any ModelServer, _ call: Call, deployment: String) async throws -> Response {
         let rows: [[String: JSONValue]]
+        var eventTime: Timestamp?
         let type = (call.header(.contentType) ?? "application/json").split(separator: ";").first.map(String.init) ?? ""
         switch type.trimmingCharacters(in: .whitespaces).lowercased() {
         case "application/json":
             let signature = try await serving.signature(deployment)
-            rows = try ScoringInput.rows(
-                try await DeploymentRoutes.json(of: call, acceptsNaN: true), signature: signature)
+            let body = try await DeploymentRoutes.json(of: call, acceptsNaN: true)
+            rows = try ScoringInput.rows(body, signature: signature)
+            eventTime = try DeploymentRoutes.eventTime(body["params"]?["at"], in: "`params.at`")
         case "text/csv":
             let signature = try await serving.signature(deployment)
             let body = try await call.body()
@@ -70,7 +72,7 @@ enum InvocationRoutes {
                 .unsupportedMediaType, "`\(type.prefix(60))` is not a content type that predictions are made from",
                 hint: "send application/json or text/csv")
         }
-        let prediction = try await serving.predict(deployment, rows: rows)
+        let prediction = try await serving.predict(deployment, rows: rows, at: eventTime)
         var response = try Response.json(["predictions": prediction.outputs])
         if let name = HTTPField.Name("X-Prediction-Id") { response.headers[name] = prediction.id }
         return response

@@ -94,8 +94,13 @@ enum JobRoutes {
                 .post, "/api/v1/jobs/lease", "Jobs", "Take a job that is due, or the one named",
                 takes: LeaseRequest.self,
                 returns: LeaseAnswer.self
-            ) { _, body in
-                LeaseAnswer(
+            ) { call, body in
+                if let own = call.context.job, body.jobID != own {
+                    throw NestboxError(
+                        .permissionDenied, "the token of job `\(own)` leases that job only",
+                        hint: "a worker for any job is started by hand, with the access token")
+                }
+                return LeaseAnswer(
                     lease: try await jobs.lease(
                         jobID: body.jobID, kinds: body.kinds ?? [], worker: body.worker, seconds: body.seconds))
             },

@@ -63,7 +63,7 @@ enum ModelPageRoutes {
 
     /// - Parameter entered: what the form was sent with; nil starts it with the newest logged row.
     private static func deployment(
-        _ name: String, entered: [String: String]?, outcome: TryOutcome, _ appliance: Appliance
+        _ name: String, entered: [String: String]?, at: String = "", outcome: TryOutcome, _ appliance: Appliance
     ) async throws -> DeploymentPage {
         let deployment = try await appliance.serving.deployment(name)
         var signature: ModelSignature?, failure: String?
@@ -78,7 +78,7 @@ enum ModelPageRoutes {
         return DeploymentPage(
             deployment, signature: signature, signatureFailure: failure,
             traffic: try await traffic(deployment, appliance),
-            keys: try await lookupKeys(deployment, signature, appliance).map(\.key), entered: entered ?? start,
+            keys: try await lookupKeys(deployment, signature, appliance).map(\.key), entered: entered ?? start, at: at,
             outcome: outcome, now: PageRoutes.now)
     }
 
@@ -113,7 +113,8 @@ enum ModelPageRoutes {
     /// Answers with the page itself: the answer is not a resource to be redirected to, and its log line is written later.
     private static func tryOut(_ call: Call, _ appliance: Appliance) async throws -> Response {
         let name = try call.parameter("name")
-        let entered = try await PageForm(body: call).fields(prefix: "in.")
+        let form = try await PageForm(body: call)
+        let entered = form.fields(prefix: "in."), at = form["at"] ?? ""
         let deployment = try await appliance.serving.deployment(name)
         let looked = Set(
             deployment.lookup.compactMap { try? FeatureName.parse($0) }.map {
@@ -132,11 +133,12 @@ enum ModelPageRoutes {
             for (key, type) in try await lookupKeys(deployment, signature, appliance) {
                 if let text = entered[key], !text.isEmpty { row[key] = FormValue.json(text, type: type) }
             }
-            outcome = .answered(try await appliance.serving.predict(name, rows: [row]))
+            let eventTime = try DeploymentRoutes.eventTime(at.isEmpty ? nil : .string(at), in: "`as of`")
+            outcome = .answered(try await appliance.serving.predict(name, rows: [row], at: eventTime))
         } catch let error as NestboxError where error.code.httpStatus < 500 {
             outcome = .failed(error)
         }
         return try await PageRoutes.html(
-            appliance, try await self.deployment(name, entered: entered, outcome: outcome, appliance))
+            appliance, try await self.deployment(name, entered: entered, at: at, outcome: outcome, appliance))
     }
 }

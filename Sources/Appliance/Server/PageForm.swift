@@ -42,18 +42,4 @@ package struct PageForm: Sendable {
         // What is not well-formed stays as it was sent: it names nothing, and the error shows it.
         return spaced.removingPercentEncoding ?? spaced
     }
-
-    /// Browsers send remembered credentials along with forms on any site, so a form must come from a page of this server.
-    static func requireSameOrigin(_ call: Call) throws {
-        if let site = call.header(.init("Sec-Fetch-Site")!), site != "same-origin", site != "none" {
-            throw NestboxError(
-                .permissionDenied, "forms on other sites' pages are refused", hint: "send it from this dashboard")
-        }
-        guard let origin = call.header(.origin), let authority = call.request.head.authority else { return }
-        guard origin == "http://\(authority)" || origin == "https://\(authority)" else {
-            throw NestboxError(
-                .permissionDenied, "forms on pages of `\(origin.prefix(100))` are refused",
-                hint: "send it from this dashboard")
-        }
-    }
 }

@@ -34,6 +34,7 @@ enum Routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 let call = Call(request: request, context: context, bodyLimit: route.bodyLimit)
                 do {
+                    try WorkerAccess.check(route, call)
                     return try await route.handler(call)
                 } catch {
                     return ErrorResponse.make(for: error, style: route.errors, request: request, logger: context.logger)

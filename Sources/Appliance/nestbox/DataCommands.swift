@@ -168,14 +168,7 @@ struct FeaturesCommand: AsyncParsableCommand {
         @OptionGroup var client: ClientOptions
 
         func run() async throws {
-            var limit: Timestamp?
-            if let until {
-                guard let parsed = Timestamp(iso8601: until) else {
-                    throw NestboxError.invalid("`\(until)` is not a time", hint: "ISO 8601, like 2013-06-01T00:00:00Z")
-                }
-                limit = parsed
-            }
-            let results = try await client.connect().features.materialize(views: views, until: limit)
+            let results = try await client.connect().features.materialize(views: views, until: try parseTime(until))
             if client.json { return try Terminal.json(results) }
             Terminal.table(
                 ["view", "entities", "dataset version", "up to"],
@@ -187,14 +180,24 @@ struct FeaturesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Read values from the online store.")
         @Option(parsing: .upToNextOption, help: "view:feature references.") var features: [String]
         @Option(parsing: .upToNextOption, help: "key=value pairs that name one entity.") var entity: [String]
+        @Option(help: "As it was known at this ISO 8601 time; default: now.") var at: String?
         @OptionGroup var client: ClientOptions
 
         func run() async throws {
             let response = try await client.connect().features.lookup(
-                OnlineFeatureRequest(features: features, entities: [try parsePairs(entity)]))
+                OnlineFeatureRequest(features: features, entities: [try parsePairs(entity)], at: try parseTime(at)))
             try Terminal.json(response)
         }
     }
+}
+
+/// An ISO 8601 time; nil when none was given.
+func parseTime(_ text: String?) throws -> Timestamp? {
+    guard let text else { return nil }
+    guard let time = Timestamp(iso8601: text) else {
+        throw NestboxError.invalid("`\(text)` is not a time", hint: "ISO 8601, like 2013-06-01T00:00:00Z")
+    }
+    return time
 }
 
 /// `key=value` pairs as JSON: numbers, true, false and null are recognised, the rest is text.

@@ -133,8 +133,9 @@ struct Demo {
     /// One flight of 1 June by its own columns; weather, traffic, plane and destination come from the online store.
     private func lookUpOnline() async throws {
         try await step("predict", page: "/deployments/\(deployment)") {
-            let until = Timestamp(iso8601: "2013-06-01T12:00:00Z")
-            _ = try await remote.features.materialize(views: [], until: until)
+            // When the features must have been known, as `predict_at` in training: an hour before departure.
+            let predictAt = Timestamp(iso8601: "2013-06-01T12:00:00Z")
+            _ = try await remote.features.materialize(views: [], until: predictAt)
             let prediction = try await remote.serving.predict(
                 deployment,
                 rows: [
@@ -142,7 +143,7 @@ struct Demo {
                         "carrier": "UA", "origin": "EWR", "dest": "SFO", "tailnum": "N76515", "distance": 2565,
                         "day_of_week": 6, "hour": 9,
                     ]
-                ])
+                ], at: predictAt)
             let percent = Int(((prediction.outputs.first ?? 0) * 100).rounded())
             return
                 "one flight, its features looked up online: late with \(percent) %, prediction \(prediction.id.prefix(12))…"

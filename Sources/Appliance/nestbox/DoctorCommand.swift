@@ -23,6 +23,7 @@ struct DoctorCommand: AsyncParsableCommand {
             Finding(check: "processors", ok: true, detail: "\(ProcessInfo.processInfo.activeProcessorCount)"),
             memory(), directory(), diskSpace(), SQLiteCheck.finding(),
         ]
+        if FileManager.default.fileExists(atPath: data) { findings.append(privacy()) }
         findings.append(await server())
         if client.json {
             try Terminal.json(findings)
@@ -56,6 +57,15 @@ struct DoctorCommand: AsyncParsableCommand {
             let message = (error as? NestboxError)?.message ?? "\(error)"
             return Finding(check: "data directory", ok: true, detail: message)
         }
+    }
+
+    private func privacy() -> Finding {
+        guard let (path, mode) = DataDirectory.openToOthers(data) else {
+            return Finding(check: "privacy", ok: true, detail: "\(data) is closed to other users")
+        }
+        return Finding(
+            check: "privacy", ok: false,
+            detail: "other users may reach \(path) (mode \(mode)); close it as its owner: chmod -R go= \(data)")
     }
 
     private func diskSpace() -> Finding {

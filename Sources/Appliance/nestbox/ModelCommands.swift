@@ -97,11 +97,13 @@ struct PredictCommand: AsyncParsableCommand {
     @Argument(help: "The deployment.") var deployment: String
     @Argument(help: "key=value pairs.") var values: [String] = []
     @Option(help: "JSON Lines, one row each; - reads standard input.", completion: .file()) var file: String?
+    @Option(help: "The rows' event time (ISO 8601): features are looked up as they were known then. Default: now.")
+    var at: String?
     @OptionGroup var client: ClientOptions
 
     func run() async throws {
         let rows = try readRows()
-        let prediction = try await client.connect().serving.predict(deployment, rows: rows)
+        let prediction = try await client.connect().serving.predict(deployment, rows: rows, at: try parseTime(at))
         if client.json { return try Terminal.json(prediction) }
         for output in prediction.outputs { print(Terminal.number(output)) }
         Terminal.say("prediction \(prediction.id) by \(prediction.model) version \(prediction.version)")

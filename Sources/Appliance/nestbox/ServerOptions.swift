@@ -22,6 +22,9 @@ struct ServerOptions: ParsableArguments {
     var jobSlots: String?
     @Option(help: "Seconds between drift checks (NESTBOX_MONITOR_INTERVAL; default 30).")
     var monitorInterval: String?
+    @Option(
+        help: "Days that events of high rate are kept; decisions stay. 0 keeps all (NESTBOX_KEEP_EVENTS; default 90).")
+    var keepEvents: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
     var webDir: String?
     @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
@@ -29,11 +32,14 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "The configuration file (default nestbox.yaml, when there is one).")
     var config: String?
 
-    /// Flags before environment before file.
+    /// Flags before environment before file. Also settles what is the whole process's: the log, and the rights of files.
     func resolve() throws -> (options: Appliance.Options, logger: Logger) {
+        // SQLite's files, artifacts, logs and backups, here and in the workers, are for this user alone.
+        umask(0o077)
+        OpenFiles.raiseLimit()
         let known: Set = [
-            "data", "host", "port", "token", "job-slots", "monitor-interval", "web-dir", "log-level", "threads", "url",
-            "samples",
+            "data", "host", "port", "token", "job-slots", "monitor-interval", "keep-events", "web-dir", "log-level",
+            "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
         var file: (text: String, path: String)?
@@ -47,7 +53,8 @@ struct ServerOptions: ParsableArguments {
         let settings = try Settings(
             flags: [
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
-                "monitor-interval": monitorInterval, "web-dir": webDir, "log-level": logLevel,
+                "monitor-interval": monitorInterval, "keep-events": keepEvents, "web-dir": webDir,
+                "log-level": logLevel,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -57,6 +64,9 @@ struct ServerOptions: ParsableArguments {
         options.token = settings.string("token")
         options.jobSlots = try settings.integer("job-slots", in: 0...64) ?? options.jobSlots
         options.monitorInterval = try settings.seconds("monitor-interval") ?? options.monitorInterval
+        if let days = try settings.integer("keep-events", in: 0...36_500) {
+            options.keptEventSeconds = days == 0 ? nil : Double(days) * 86_400
+        }
         options.webDirectory = settings.string("web-dir")
         let levelName = settings.string("log-level") ?? "notice"
         guard let level = Logger.Level(rawValue: levelName) else {

@@ -9,5 +9,6 @@
 //   ComputePool         threads for compute and blocking calls, apart from the cooperative pool
 //   DurableFile         temporary name, sync, rename, sync of the directory
 //   Lease on a folder   DirectoryLock: one server per data directory
+//   OpenFiles           the limit of open files and sockets
 //
 // Foundation and swift-log are the only imports here besides Yams, which reads nestbox.yaml.

@@ -8,7 +8,7 @@ public final class DirectoryLock: Sendable {
     /// Throws `conflict`, naming the holder's process id, when another process holds `directory`.
     public init(directory: String) throws {
         let path = directory + "/nestbox.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DurableFile.failure("open", path) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let holder =

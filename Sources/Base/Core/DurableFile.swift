@@ -6,7 +6,7 @@ public enum DurableFile {
     public static func write(_ data: Data, to path: String) throws {
         let temporary = path + ".tmp-\(UInt64.random(in: 0 ... .max))"
         do {
-            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw failure("create", temporary) }
             do {
                 try writeAll(data, to: descriptor, path: temporary)
@@ -51,9 +51,12 @@ public enum DurableFile {
         guard fsync(descriptor) == 0 else { throw failure("sync", path) }
     }
 
+    /// Creates the directory, and those above it, for this user alone; leaves one that is there as it is.
     public static func makeDirectory(_ path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path + "/.") else { return }
         do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
             throw NestboxError(
                 .unavailable, "cannot create the directory \(path): \(String(cString: strerror(errno)))",

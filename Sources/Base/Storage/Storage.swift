@@ -5,6 +5,7 @@
 //   GroupCommitWriter  many concurrent writes, one transaction, one sync to disk
 //   WriteContext       what a write may do: change rows, and record the event that says so
 //   Event, EventHub    recorded facts; live listeners
+//   EventRetention     removes old events of the kinds that need not stay
 //   Migration          per-component schema changes, backup before an upgrade, refusal of a newer file
 //   Backup             online copy of both files
 //

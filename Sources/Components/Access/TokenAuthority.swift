@@ -3,6 +3,22 @@ import Crypto
 import Foundation
 import Synchronization
 
+/// Who sends a request.
+package enum Identity: Sendable, Hashable {
+    /// A person or a program with the access token, or anybody on an open server.
+    case member(String)
+    /// The worker of one job.
+    case job(String)
+
+    /// The actor of what it causes.
+    package var name: String {
+        switch self {
+        case .member(let name): name
+        case .job(let id): "job/\(id)"
+        }
+    }
+}
+
 /// Checks access tokens, and makes one for each job that a worker runs.
 ///
 /// Only SHA-256 digests are kept in memory, and digests are what is compared, so the time a comparison takes says nothing
@@ -28,10 +44,10 @@ package final class TokenAuthority: Sendable {
     /// Whether every request must carry a token.
     package var isRequired: Bool { memberDigest != nil }
 
-    /// The caller's name for an `Authorization` header: `Bearer TOKEN`, or `Basic` with the token as the password.
+    /// The caller behind an `Authorization` header: `Bearer TOKEN`, or `Basic` with the token as the password.
     ///
     /// Throws `unauthenticated` when a token is required and missing, or when one is given that is not known.
-    package func caller(authorization: String?) throws -> String {
+    package func identity(authorization: String?) throws -> Identity {
         guard let authorization else {
             guard !isRequired else {
                 throw NestboxError(
@@ -40,16 +56,16 @@ package final class TokenAuthority: Sendable {
                         "send `Authorization: Bearer TOKEN`; MLflow's client reads MLFLOW_TRACKING_TOKEN, nestbox reads NESTBOX_TOKEN"
                 )
             }
-            return "local"
+            return .member("local")
         }
         let (token, user) = Self.credentials(authorization)
         if let token {
             let digest = SHA256.hash(data: Data(token.utf8))
-            if let job = jobs.withLock({ $0[digest] }) { return "job/\(job)" }
-            if let memberDigest, digest == memberDigest { return user ?? "member" }
+            if let job = jobs.withLock({ $0[digest] }) { return .job(job) }
+            if let memberDigest, digest == memberDigest { return .member(user ?? "member") }
         }
         // An open server takes no notice of credentials it never asked for, as MLflow's does.
-        guard isRequired else { return user ?? "local" }
+        guard isRequired else { return .member(user ?? "local") }
         throw NestboxError(.unauthenticated, "the access token is not valid", hint: "check NESTBOX_TOKEN")
     }
 
@@ -62,6 +78,14 @@ package final class TokenAuthority: Sendable {
 
     package func revoke(job: String) { jobs.withLock { tokens in tokens = tokens.filter { $0.value != job } } }
 
+    /// Nil for no name, and for one that events would confuse with the appliance's own work or with a worker.
+    private static func userName(_ name: Substring) -> String? {
+        let isFine =
+            !name.isEmpty && name.utf8.count <= 200 && name != "system" && !name.contains("/")
+            && name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+        return isFine ? String(name) : nil
+    }
+
     private static func credentials(_ header: String) -> (token: String?, user: String?) {
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2 else { return (nil, nil) }
@@ -73,7 +97,7 @@ package final class TokenAuthority: Sendable {
             let pair = String(decoding: data, as: UTF8.self).split(
                 separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard pair.count == 2 else { return (nil, nil) }
-            return (String(pair[1]), pair[0].isEmpty ? nil : String(pair[0]))
+            return (String(pair[1]), userName(pair[0]))
         default:
             return (nil, nil)
         }

@@ -18,7 +18,7 @@ final class UploadFile: @unchecked Sendable {
     func append(_ bytes: [UInt8]) throws {
         guard let path else { preconditionFailure("an upload ends with finish and move, or with discard") }
         if descriptor < 0 {
-            descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw Self.fault("create", path) }
         }
         try DurableFile.writeAll(bytes, to: descriptor, path: path)

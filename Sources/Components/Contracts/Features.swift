@@ -30,7 +30,7 @@ package struct FeatureView: Codable, Sendable, Hashable {
     package var keyColumns: [String: String]?
     /// The timestamp column that says when a row became known; nil for facts that never change.
     package var eventTime: String?
-    /// A value older than this many seconds counts as missing.
+    /// A value older than this many seconds counts as missing, in joins and in lookups.
     package var ttlSeconds: Double?
     /// The dataset's columns that are features. Reference form: `view:feature`.
     package var features: [String]
@@ -123,15 +123,33 @@ package struct MaterializationResult: Codable, Sendable, Hashable {
     }
 }
 
-/// `{"features": ["weather:temp"], "entities": [{"origin": "JFK"}, …]}`; `at` judges the time to live (default: the newest
-/// materialized event time counts as now when the data is historic, so nil means no expiry check against the wall clock).
+/// `{"features": ["weather:temp"], "entities": [{"origin": "JFK"}, …]}`
 package struct OnlineFeatureRequest: Codable, Sendable, Hashable {
     package var features: [String]
     package var entities: [[String: JSONValue]]
+    /// The event time of what is asked: a row of a later time is not yet known, one older than the view's time to live no
+    /// longer. Nil is the server's clock, against which only the age is judged: a source's clock may run ahead.
+    package var at: Timestamp?
 
-    package init(features: [String], entities: [[String: JSONValue]]) {
+    package init(features: [String], entities: [[String: JSONValue]], at: Timestamp? = nil) {
         self.features = features
         self.entities = entities
+        self.at = at
+    }
+}
+
+/// Whether a value still counts: one rule for the join of training and the lookup of serving.
+package struct TimeToLive: Sendable, Hashable {
+    /// Nil for ever.
+    private let milliseconds: Int64?
+
+    package init(seconds: Double?) { milliseconds = seconds.map { Int64(min($0 * 1000, 9e18)) } }
+
+    /// A value of exactly that age still counts. Times are milliseconds.
+    package func covers(eventTime: Int64, at time: Int64) -> Bool {
+        guard let milliseconds else { return true }
+        let (age, overflow) = time.subtractingReportingOverflow(eventTime)
+        return !overflow && age <= milliseconds
     }
 }
 
@@ -140,7 +158,8 @@ package struct OnlineFeatureResponse: Codable, Sendable, Hashable {
     package struct Row: Codable, Sendable, Hashable {
         /// `view__feature` → value.
         package var values: [String: JSONValue]
-        /// `view` → event time of the row that answered, where the view has event times.
+        /// `view` → event time of the row that answered, where the view has event times. A row past its time to live is
+        /// told too: it says why the values are null.
         package var eventTimes: [String: Timestamp]
 
         package init(values: [String: JSONValue], eventTimes: [String: Timestamp]) {

@@ -156,7 +156,8 @@ package protocol ModelServer: Sendable {
     func undeploy(_ name: String) async throws
     func signature(_ name: String) async throws -> ModelSignature
     /// One output per row. Throws `invalid_argument` naming row, column and expected type.
-    func predict(_ name: String, rows: [[String: JSONValue]]) async throws -> Prediction
+    /// - Parameter at: the rows' event time: looked-up features are those that were known then; nil for now.
+    func predict(_ name: String, rows: [[String: JSONValue]], at: Timestamp?) async throws -> Prediction
     func statistics(_ name: String) async throws -> ServingStatistics
     /// Newest first.
     func predictions(_ name: String, limit: Int) async throws -> [LoggedPrediction]
@@ -164,11 +165,31 @@ package protocol ModelServer: Sendable {
     func prediction(id: String) async throws -> [LoggedPrediction]
 }
 
+extension ModelServer {
+    /// Predicts with what is known now.
+    package func predict(_ name: String, rows: [[String: JSONValue]]) async throws -> Prediction {
+        try await predict(name, rows: rows, at: nil)
+    }
+}
+
+/// Logged rows as columns. Outputs and times stand beside the inputs, whose names are the user's own.
+package struct LoggedColumns: Sendable {
+    /// Typed like the model's inputs.
+    package var inputs: Table
+    package var outputs: [Double]
+    package var times: [Timestamp]
+
+    package init(inputs: Table, outputs: [Double], times: [Timestamp]) {
+        self.inputs = inputs
+        self.outputs = outputs
+        self.times = times
+    }
+}
+
 /// What Monitoring needs of Serving besides: the logged columns and the training baseline.
 package protocol PredictionLog: Sendable {
-    /// The newest logged rows (at most `limit`) of the version now deployed, since `since`, as columns typed like the
-    /// model's inputs, plus `prediction` (float64) and `predicted_at` (timestamp). Oldest first.
-    func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> Table
+    /// The newest logged rows (at most `limit`) of the version now deployed, since `since`. Oldest first.
+    func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> LoggedColumns
     /// The training baseline's bytes (`ModelFolder.baseline`), or nil when the model has none.
     func baseline(_ deployment: String) async throws -> [UInt8]?
 }

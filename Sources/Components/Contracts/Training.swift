@@ -142,6 +142,8 @@ package enum ModelFolder {
     package static let model = "model.json"
     /// What the training rows looked like: `Baseline` per feature, by name.
     package static let baseline = "baseline.json"
+    /// The model's output among the baseline's columns; recipes refuse a feature of this name.
+    package static let outputName = "prediction"
     /// The recipe it was made from.
     package static let recipe = "recipe.json"
     /// MLflow's descriptor, so that its tools recognise the folder.

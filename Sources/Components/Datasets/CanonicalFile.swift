@@ -12,7 +12,7 @@ enum CanonicalFile {
 
     /// Writes and syncs `path`, which must not exist; leaves nothing behind when it throws. Blocks.
     static func write(_ table: Table, to path: String) throws -> Written {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DurableFile.failure("create", path) }
         defer { close(descriptor) }
         do {

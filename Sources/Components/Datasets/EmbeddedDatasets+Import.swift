@@ -92,7 +92,7 @@ extension EmbeddedDatasets {
     }
 
     private static func receive(_ body: ByteStream, into path: String) async throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DurableFile.failure("create", path) }
         defer { close(descriptor) }
         var pending: [UInt8] = []

@@ -25,7 +25,7 @@ extension EmbeddedFeatures {
     }
 
     package func lookup(_ request: OnlineFeatureRequest) async throws -> OnlineFeatureResponse {
-        let plan = try LookupPlan(request.features, try await state())
+        let plan = try LookupPlan(request.features, at: request.at, now: ambient.now(), try await state())
         return OnlineFeatureResponse(
             rows: try request.entities.enumerated().map { try plan.row($1, place: "entities[\($0)]") })
     }
@@ -55,15 +55,21 @@ private struct LookupPlan {
     private struct Part {
         var view: OnlineView
         var joinKeys: [String]
+        var ttl: TimeToLive
         /// Column of the answer, and where its value is in a row.
         var picks: [(column: String, index: Int)]
     }
 
     private var parts: [Part] = []
+    /// The moment that was asked about; nil for now.
+    private let at: Timestamp?
+    private let now: Timestamp
     /// Every join key there is: an entity may name more than these features need.
     private let knownKeys: Set<String>
 
-    init(_ references: [String], _ state: EmbeddedFeatures.State) throws {
+    init(_ references: [String], at: Timestamp?, now: Timestamp, _ state: EmbeddedFeatures.State) throws {
+        self.at = at
+        self.now = now
         let definitions = state.definitions
         knownKeys = Set(definitions.entities.map(\.joinKey))
         for (view, features) in try definitions.resolve(references) {
@@ -79,7 +85,8 @@ private struct LookupPlan {
                 return (FeatureName.column(view: view.name, feature: feature), index)
             }
             let joinKeys = try DefinitionCheck.joinKeys(of: view, in: definitions)
-            parts.append(Part(view: online, joinKeys: joinKeys, picks: picks))
+            parts.append(
+                Part(view: online, joinKeys: joinKeys, ttl: TimeToLive(seconds: view.ttlSeconds), picks: picks))
         }
     }
 
@@ -101,12 +108,20 @@ private struct LookupPlan {
                 }
                 if let atom = try KeyAtom(json: value, place: "\(place): `\(key)`") { atoms.append(atom) }
             }
-            let found = atoms.count == part.joinKeys.count ? part.view.rows[EntityKey.text(atoms)] : nil
+            var found = atoms.count == part.joinKeys.count ? part.view.rows[EntityKey.text(atoms)] : nil
+            if let time = found?.eventTime {
+                if let at, time > at {
+                    found = nil
+                } else {
+                    response.eventTimes[name] = time
+                    let asked = (at ?? now).milliseconds
+                    if !part.ttl.covers(eventTime: time.milliseconds, at: asked) { found = nil }
+                }
+            }
             for pick in part.picks {
                 response.values[pick.column] =
                     found.flatMap { pick.index < $0.values.count ? $0.values[pick.index] : nil } ?? .null
             }
-            if let time = found?.eventTime { response.eventTimes[name] = time }
         }
         return response
     }

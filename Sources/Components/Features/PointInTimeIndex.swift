@@ -1,3 +1,4 @@
+import Contracts
 import Core
 import Tables
 
@@ -12,12 +13,12 @@ struct PointInTimeIndex: Sendable {
     private let rows: [Int32]
     /// Event times in the order of `rows`; nil for a view without event times.
     private let times: [Int64]?
-    private let ttl: Int64?
+    private let ttl: TimeToLive
 
     /// - Parameters:
     ///   - keys: the view's key columns, at least one.
     ///   - times: its event times, in milliseconds; nil when the last row of a key is the one that counts.
-    ///   - ttlSeconds: the age at which a row stops to count.
+    ///   - ttlSeconds: the age beyond which a row no longer counts.
     init(keys: [Column], times: (values: [Int64], validity: Validity)?, ttlSeconds: Double?) {
         let keys = KeyDictionary(keys)
         var order: [Int32] = []
@@ -49,7 +50,7 @@ struct PointInTimeIndex: Sendable {
         self.starts = starts
         self.rows = rows
         self.times = times.map { times in rows.map { times.values[Int($0)] } }
-        ttl = ttlSeconds.map { Int64(min($0 * 1000, 9e18)) }
+        ttl = TimeToLive(seconds: ttlSeconds)
     }
 
     /// The row of the view for each row of `range` of a spine, -1 where none was known.
@@ -79,11 +80,7 @@ struct PointInTimeIndex: Sendable {
                 let middle = (low + high) / 2
                 if times[middle] <= time { low = middle + 1 } else { high = middle }
             }
-            guard low > first else { return -1 }
-            if let ttl {
-                let (age, overflow) = time.subtractingReportingOverflow(times[low - 1])
-                if overflow || age > ttl { return -1 }
-            }
+            guard low > first, ttl.covers(eventTime: times[low - 1], at: time) else { return -1 }
             return rows[low - 1]
         }
     }

@@ -22,7 +22,7 @@ final class JobLog: Sendable {
     /// Opens `path` for appending; creates it and its folder.
     init(path: String, limit: Int64) throws {
         try DurableFile.makeDirectory((path as NSString).deletingLastPathComponent)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw DurableFile.failure("open", path) }
         var status = stat()
         let size = fstat(descriptor, &status) == 0 ? Int64(status.st_size) : 0

@@ -42,10 +42,10 @@ package final class EmbeddedMonitor: Monitor {
     /// too few, or when the model has no baseline.
     package func check(_ name: String) async throws -> DriftReport {
         let (deployment, baseline, rows) = try await sample(name)
-        guard rows.rowCount >= settings.minimumRows else {
+        guard rows.outputs.count >= settings.minimumRows else {
             throw NestboxError(
                 .conflict,
-                "deployment `\(name)` has \(rows.rowCount) logged rows of version \(deployment.version); drift is judged from "
+                "deployment `\(name)` has \(rows.outputs.count) logged rows of version \(deployment.version); drift is judged from "
                     + "\(settings.minimumRows) on",
                 hint: "send it more predictions and check again")
         }
@@ -59,7 +59,7 @@ package final class EmbeddedMonitor: Monitor {
     }
 
     /// The deployment, its baseline and its logged rows, all of one version.
-    private func sample(_ name: String) async throws -> (Deployment, Baseline, Table) {
+    private func sample(_ name: String) async throws -> (Deployment, Baseline, LoggedColumns) {
         for _ in 0..<3 {
             let deployment = try await serving.deployment(name)
             guard let bytes = try await serving.baseline(name) else {
@@ -82,13 +82,20 @@ package final class EmbeddedMonitor: Monitor {
     }
 
     private static func compare(
-        _ rows: Table, with baseline: Baseline, _ deployment: Deployment, at: Timestamp
+        _ rows: LoggedColumns, with baseline: Baseline, _ deployment: Deployment, at: Timestamp
     ) throws -> DriftReport {
         var features: [FeatureDriftReport] = []
         for expected in baseline.features {
-            // Not every column of training is one that a request carries.
-            guard rows.schema[expected.name] != nil else { continue }
-            let drift = try expected.drift(try rows.column(expected.name))
+            let column: Column
+            if expected.name == ModelFolder.outputName {
+                column = .float64(rows.outputs)
+            } else if rows.inputs.schema[expected.name] != nil {
+                column = try rows.inputs.column(expected.name)
+            } else {
+                // Not every column of training is one that a request carries.
+                continue
+            }
+            let drift = try expected.drift(column)
             // Nothing can be said about a column of an empty training table.
             guard let psi = drift.psi else { continue }
             features.append(
@@ -98,13 +105,9 @@ package final class EmbeddedMonitor: Monitor {
                     bins: drift.bins.map { .init(label: $0.label, baseline: $0.expected, current: $0.actual) }))
         }
         features.sort { ($0.psi, $1.feature) > ($1.psi, $0.feature) }
-        var times: [Int64] = []
-        if case .timestamp(let values, _) = try rows.column("predicted_at") { times = values }
         return DriftReport(
             deployment: deployment.name, model: deployment.model, version: deployment.version, at: at,
-            rows: rows.rowCount,
-            from: times.min().map { Timestamp(milliseconds: $0) }, to: times.max().map { Timestamp(milliseconds: $0) },
-            features: features)
+            rows: rows.outputs.count, from: rows.times.min(), to: rows.times.max(), features: features)
     }
 
     package func latestReport(_ deployment: String) async throws -> DriftReport? {

@@ -162,12 +162,14 @@ extension EmbeddedModelServer {
 // MARK: - Predictions
 
 extension EmbeddedModelServer {
-    package func predict(_ name: String, rows: [[String: JSONValue]]) async throws -> Prediction {
+    package func predict(_ name: String, rows: [[String: JSONValue]], at eventTime: Timestamp?) async throws
+        -> Prediction
+    {
         let started = ContinuousClock.now
         let slot = try slot(name)
         do {
             let model = try slot.model()
-            let answer = try await answer(rows, with: model)
+            let answer = try await answer(rows, at: eventTime, with: model)
             let at = ambient.now()
             let prediction = Prediction(
                 id: ambient.newID(), deployment: name, model: slot.deployment.model, version: slot.deployment.version,
@@ -184,12 +186,12 @@ extension EmbeddedModelServer {
     }
 
     private func answer(
-        _ rows: [[String: JSONValue]], with model: ServedModel
+        _ rows: [[String: JSONValue]], at eventTime: Timestamp?, with model: ServedModel
     ) async throws -> (cells: [Cell], outputs: [Double]) {
         guard !rows.isEmpty else {
             throw NestboxError.invalid("`rows` is empty; expected at least one row", hint: model.reader.inputsHint)
         }
-        let found = try await model.lookup?.find(rows, reader: model.reader) ?? [:]
+        let found = try await model.lookup?.find(rows, at: eventTime, reader: model.reader) ?? [:]
         if rows.count < Self.batchRows { return try model.answer(rows, found: found) }
         return try await ComputePool.shared.run { try model.answerBatch(rows, found: found) }
     }
@@ -212,7 +214,7 @@ extension EmbeddedModelServer {
         return rows
     }
 
-    package func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> Table {
+    package func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> LoggedColumns {
         let slot = try slot(deployment)
         let reader = try slot.model().reader
         await logWriter.flush()
@@ -220,7 +222,7 @@ extension EmbeddedModelServer {
         let logged = try await telemetry.read {
             try PredictionLogTable.columns(of: name, model: model, version: version, since: since, limit: limit, in: $0)
         }
-        return try await ComputePool.shared.run { try logged.table(reader) }
+        return try await ComputePool.shared.run { try logged.columns(reader) }
     }
 }
 

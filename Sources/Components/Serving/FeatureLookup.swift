@@ -44,8 +44,9 @@ struct FeatureLookup: Sendable {
         self.features = features
     }
 
-    /// The values of left-out inputs. A row whose join key is null, or unknown to the store, gets nulls.
-    func find(_ rows: [[String: JSONValue]], reader: RowReader) async throws -> FoundFeatures {
+    /// The values of left-out inputs. A view whose join key is null, or unknown to the store, gives nulls.
+    /// - Parameter at: when the values must have been known; nil for now.
+    func find(_ rows: [[String: JSONValue]], at: Timestamp?, reader: RowReader) async throws -> FoundFeatures {
         var found: FoundFeatures = [:]
         // Rows that leave out the same inputs are asked for together: one call in practice.
         var groups: [[Int]: [(row: Int, entity: [String: JSONValue])]] = [:]
@@ -63,15 +64,11 @@ struct FeatureLookup: Sendable {
                     entity[key] = value
                 }
             }
-            if entity.values.contains(.null) {
-                found[index] = Dictionary(uniqueKeysWithValues: missing.map { (items[$0].column, .null) })
-            } else {
-                groups[missing, default: []].append((index, entity))
-            }
+            groups[missing, default: []].append((index, entity))
         }
         for (missing, members) in groups {
             let request = OnlineFeatureRequest(
-                features: missing.map { items[$0].reference }, entities: members.map(\.entity))
+                features: missing.map { items[$0].reference }, entities: members.map(\.entity), at: at)
             let answer = try await features.lookup(request)
             guard answer.rows.count == members.count else {
                 throw NestboxError(

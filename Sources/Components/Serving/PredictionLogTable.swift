@@ -129,14 +129,11 @@ enum PredictionLogTable {
         var outputs: [Double] = []
         var times: [Int64] = []
 
-        /// The model's inputs, `prediction` and `predicted_at`; an input of one of these two names is left out.
-        func table(_ reader: RowReader) throws -> Tables.Table {
+        func columns(_ reader: RowReader) throws -> LoggedColumns {
             let rows = try inputs.map { try JSONReader.parse($0, what: "the logged inputs").objectValue ?? [:] }
-            let own = ["prediction", "predicted_at"]
-            let columns = try reader.table(try reader.cells(rows, found: [:]), rowCount: rows.count)
-                .select(reader.inputs.map(\.name).filter { !own.contains($0) })
-            let all = zip(columns.schema.names, columns.columns).map { ($0, $1) }
-            return try Tables.Table(all + [(own[0], .float64(outputs)), (own[1], .timestamp(times))])
+            return LoggedColumns(
+                inputs: try reader.table(try reader.cells(rows, found: [:]), rowCount: rows.count), outputs: outputs,
+                times: times.map { Timestamp(milliseconds: $0) })
         }
     }
 

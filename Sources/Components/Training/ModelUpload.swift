@@ -18,8 +18,9 @@ struct ModelUpload: Sendable {
     func upload(_ model: TabularModel, _ data: TrainingData) async throws {
         let (bytes, baseline, importance) = try await ComputePool.shared.run { [recipe] in
             let predictions = try model.predict(data.train)
-            let rows = try data.train.select(recipe.features).appending("prediction", .float64(predictions))
-            let baseline = try Baseline(rows, features: recipe.features + ["prediction"])
+            let rows = try data.train.select(recipe.features).appending(
+                ModelFolder.outputName, .float64(predictions))
+            let baseline = try Baseline(rows, features: recipe.features + [ModelFolder.outputName])
             let shares = model.importance.sorted {
                 $0.share != $1.share ? $0.share > $1.share : $0.feature < $1.feature
             }

@@ -36,7 +36,7 @@ extension TrainingRecipe {
                 throw Self.wrong(
                     "features", "names the target `\(target)`", "a model that sees its answer learns nothing")
             }
-            guard feature != "prediction" else {
+            guard feature != ModelFolder.outputName else {
                 throw Self.wrong("features", "names `prediction`", "that is the model's output; rename the column")
             }
         }

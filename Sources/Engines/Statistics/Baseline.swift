@@ -15,8 +15,9 @@ public struct Baseline: Sendable, Codable, Equatable {
 
 /// One column's baseline: counts per bin for the stability index, and order statistics for Kolmogorov-Smirnov.
 ///
-/// Numbers and timestamps fall into up to ten bins between the deciles of training; strings and booleans have a bin each for
-/// the most frequent values and one for the rest. Nulls (and values that are not finite) are a bin of their own.
+/// Numbers and timestamps fall into up to ten bins between the deciles of training; a value that fills a whole decile has a
+/// bin of its own, so that a column which was constant, or nearly so, shows when it moves. Strings and booleans have a bin
+/// each for the most frequent values and one for the rest. Nulls (and values that are not finite) are a bin of their own.
 public struct FeatureBaseline: Sendable, Equatable {
     static let numericBins = 10
     static let categoryBins = 30
@@ -48,15 +49,7 @@ public struct FeatureBaseline: Sendable, Equatable {
             let sorted = values.sorted()
             nullCount = column.count - sorted.count
             categories = []
-            // Repeated deciles, as in columns of few values, make fewer bins.
-            var edges: [Double] = []
-            if !sorted.isEmpty {
-                for step in 1..<Self.numericBins {
-                    let edge = sorted.quantile(Double(step) / Double(Self.numericBins))
-                    if edge < sorted[sorted.count - 1], edges.last.map({ $0 < edge }) ?? true { edges.append(edge) }
-                }
-            }
-            self.edges = edges
+            edges = Self.edges(sorted)
             counts = Self.count(sorted, edges)
             sample = Self.thin(sorted)
         case .categories(let all):
@@ -70,9 +63,37 @@ public struct FeatureBaseline: Sendable, Equatable {
         }
     }
 
+    /// Bounds at the deciles, where they differ. A decile that equals its neighbour is a value of at least a tenth of the
+    /// rows: bounds on both of its sides single it out, also when it is the smallest or the largest of all.
+    private static func edges(_ sorted: [Double]) -> [Double] {
+        guard let last = sorted.last else { return [] }
+        let deciles = (1..<numericBins).map { sorted.quantile(Double($0) / Double(numericBins)) }
+        var edges: [Double] = []
+        func add(_ edge: Double) { if edges.last.map({ $0 < edge }) ?? true { edges.append(edge) } }
+        for (index, edge) in deciles.enumerated() {
+            let isRepeated = index + 1 < deciles.count && deciles[index + 1] == edge
+            if isRepeated { add(justBelow(edge)) }
+            if isRepeated || edge < last { add(edge) }
+        }
+        return edges
+    }
+
+    /// The bound that keeps everything smaller apart from `value`. Near zero it is a normal number: some JSON readers refuse
+    /// the others.
+    private static func justBelow(_ value: Double) -> Double {
+        let below = value.nextDown
+        return below.isNormal ? below : min(-Double.leastNormalMagnitude, below)
+    }
+
     /// The bins with their shares in training; the last is that of nulls.
     public var bins: [DriftBin] {
-        zip(labels, shares(counts + [nullCount])).map { DriftBin(label: $0, expected: $1, actual: $1) }
+        shown(zip(labels, shares(counts + [nullCount])).map { DriftBin(label: $0, expected: $1, actual: $1) })
+    }
+
+    /// Without the gaps beside a singled-out value that nothing has ever fallen into.
+    private func shown(_ bins: [DriftBin]) -> [DriftBin] {
+        guard isNumeric else { return bins }
+        return bins.enumerated().filter { $0 == bins.count - 1 || $1.expected > 0 || $1.actual > 0 }.map(\.element)
     }
 
     /// Compares a later sample. Whole numbers are accepted where the baseline has floats and the other way round; a column
@@ -156,15 +177,24 @@ public struct FeatureBaseline: Sendable, Equatable {
             feature: name, baselineCount: count, currentCount: rows, psi: Drift.psi(expected: expected, actual: actual),
             ks: test?.statistic, ksPValue: test?.pValue,
             baselineNullShare: count > 0 ? Double(nullCount) / Double(count) : 0,
-            currentNullShare: rows > 0 ? Double(nulls) / Double(rows) : 0, bins: bins)
+            currentNullShare: rows > 0 ? Double(nulls) / Double(rows) : 0, bins: shown(bins))
     }
 
     private var labels: [String] {
         guard isNumeric else { return categories + ["other", "missing"] }
-        let text = edges.map { Self.text($0, type) }
-        guard let first = text.first, let last = text.last else { return ["all", "missing"] }
-        let middle = zip(text, text.dropFirst()).map { "\($0) – \($1)" }
-        return ["≤ \(first)"] + middle + ["> \(last)", "missing"]
+        guard let first = edges.first, let last = edges.last else { return ["all", "missing"] }
+        func text(_ edge: Double) -> String { Self.text(edge, type) }
+        /// The value that this bound lies just below.
+        func single(after index: Int) -> Double? {
+            guard index + 1 < edges.count, Self.justBelow(edges[index + 1]) == edges[index] else { return nil }
+            return edges[index + 1]
+        }
+        let middle = edges.indices.dropLast().map { index in
+            if let value = single(after: index) { return text(value) }
+            return "\(text(edges[index])) – \(text(single(after: index + 1) ?? edges[index + 1]))"
+        }
+        let lowest = single(after: 0).map { "< \(text($0))" } ?? "≤ \(text(first))"
+        return [lowest] + middle + ["> \(text(last))", "missing"]
     }
 
     private static func text(_ value: Double, _ type: ColumnType) -> String {

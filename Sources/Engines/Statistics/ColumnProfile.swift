@@ -135,7 +135,9 @@ extension [Double] {
         let position = p * Double(count - 1)
         let below = Int(position), above = Swift.min(below + 1, count - 1)
         let share = position - Double(below)
-        return share == 0 ? self[below] : self[below] * (1 - share) + self[above] * share
+        // Between equal values nothing is computed: the sum would miss them by a rounding.
+        if share == 0 || self[below] == self[above] { return self[below] }
+        return self[below] * (1 - share) + self[above] * share
     }
 }
 

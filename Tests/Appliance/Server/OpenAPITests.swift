@@ -78,7 +78,7 @@ import Testing
 
     @Test func methodsOfAPath() {
         let index = RouteIndex(routes)
-        #expect(index.methods(at: "/things/a") == ["GET", "PUT"])
+        #expect(index.methods(at: "/things/a") == ["GET", "HEAD", "PUT"])
         #expect(index.methods(at: "/files/a/b/c") == ["DELETE"])
         #expect(index.methods(at: "/things") == [])
         #expect(index.methods(at: "/things/a/b") == [])

@@ -170,4 +170,79 @@ import Testing
         data = try DataDirectory(path: path)
         #expect(try FileManager.default.contentsOfDirectory(atPath: data!.temporary).isEmpty)
     }
+
+    @Test func otherUsersAreKeptOut() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("new/data")
+        func mode(_ path: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+        }
+        var data: DataDirectory? = try DataDirectory(path: path)
+        #expect(try mode(path) == 0o700 && mode(path + "/backups") == 0o700 && mode(path + "/nestbox.lock") == 0o600)
+        #expect(DataDirectory.openToOthers(path) == nil)
+        data = nil
+
+        // As an earlier release left it.
+        _ = FileManager.default.createFile(atPath: path + "/nestbox.db", contents: nil)
+        for (name, mode) in [("", 0o755), ("/artifacts", 0o755), ("/nestbox.db", 0o644)] {
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path + name)
+        }
+        #expect(DataDirectory.openToOthers(path)?.path == path + "/artifacts")
+        data = try DataDirectory(path: path)
+        #expect(try mode(path) == 0o700 && mode(path + "/artifacts") == 0o700 && mode(path + "/nestbox.db") == 0o600)
+        #expect(DataDirectory.openToOthers(path) == nil)
+        withExtendedLifetime(data) {}
+    }
+
+    @Test func aDirectoryWithOtherThingsKeepsItsOwnRights() throws {
+        let directory = try TemporaryDirectory()
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: directory.path)
+        _ = FileManager.default.createFile(atPath: directory.file("somebody's.txt"), contents: nil)
+        let data = try DataDirectory(path: directory.path)
+        let attributes = try FileManager.default.attributesOfItem(atPath: directory.path)
+        #expect(attributes[.posixPermissions] as? Int == 0o755)
+        #expect(DataDirectory.openToOthers(directory.path) == nil)
+        withExtendedLifetime(data) {}
+    }
+
+    @Test func oldEventsOfGivenKindsGoAndTheOthersStayInOrder() async throws {
+        let directory = try TemporaryDirectory()
+        // A second at each reading, and one reading for each write.
+        let store = try Store(in: directory, [Self.notes], ambient: .fixed(step: 1000))
+        for index in 0..<60 {
+            try await store.write { context in
+                try context.record(index % 3 == 0 ? "note.decided" : "note.measured", "note/\(index)")
+            }
+        }
+        let before = try await store.eventLog(limit: 100)
+        let retention = EventRetention(store: store, seconds: 30, kinds: ["note.measured"])
+        #expect(try await retention.prune() > 10)
+        let after = try await store.eventLog(limit: 100)
+        #expect(after.filter { $0.kind == "note.decided" } == before.filter { $0.kind == "note.decided" })
+        #expect(after.map(\.id) == after.map(\.id).sorted() && after.suffix(15) == before.suffix(15))
+        #expect(try await store.eventLog(after: 5, limit: 100).first?.id == 7)
+        // What came of age since then goes as well, and nothing is given out twice.
+        for _ in 0..<40 { _ = store.ambient.now() }
+        #expect(try await retention.prune() > 0)
+        #expect(try await store.eventLog(limit: 100).count == 20)
+        #expect(try await EventRetention(store: store, seconds: 1, kinds: nil).prune() > 0)
+        try await store.write { context in try context.record("note.decided", "note/last") }
+        #expect(try await store.eventLog(limit: 100).last?.id == 61)
+    }
+
+    @Test func retentionGoesThroughALongLogInSteps() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try Store(in: directory, [Self.notes])
+        let count = EventRetention.step * 2 + 7
+        try await store.write { context in
+            for index in 0..<count {
+                try context.record(index == 3 ? "note.decided" : "note.measured", "note/\(index)")
+            }
+        }
+        // Everything is older than a moment in the future.
+        let retention = EventRetention(store: store, seconds: -3600, kinds: ["note.measured"])
+        #expect(try await retention.prune() == count - 1)
+        #expect(try await retention.prune() == 0)
+        #expect(try await store.eventLog(limit: 10).map(\.id) == [4])
+    }
 }

@@ -17,9 +17,17 @@ import Testing
 
     @Test func bearerAndBasicPasswordAreAccepted() throws {
         let authority = try TokenAuthority(token: token)
-        #expect(try authority.caller(authorization: "Bearer \(token)") == "member")
+        #expect(try authority.identity(authorization: "Bearer \(token)").name == "member")
         let basic = Data("ada:\(token)".utf8).base64EncodedString()
-        #expect(try authority.caller(authorization: "Basic \(basic)") == "ada")
+        #expect(try authority.identity(authorization: "Basic \(basic)").name == "ada")
+    }
+
+    /// In events these would pass for the appliance's own work, or for a worker.
+    @Test(arguments: ["system", "job/1", "a\nb", ""])
+    func aNameThatIsNotAPersonsIsNotTaken(name: String) throws {
+        let basic = Data("\(name):\(token)".utf8).base64EncodedString()
+        let authority = try TokenAuthority(token: token)
+        #expect(try authority.identity(authorization: "Basic \(basic)") == .member("member"))
     }
 
     @Test(arguments: [
@@ -27,22 +35,22 @@ import Testing
     ])
     func anythingElseIsUnauthenticated(header: String?) throws {
         let authority = try TokenAuthority(token: token)
-        #expect(code { try authority.caller(authorization: header) } == .unauthenticated)
+        #expect(code { try authority.identity(authorization: header).name } == .unauthenticated)
     }
 
     @Test func aJobTokenNamesItsJobUntilRevoked() throws {
         let authority = try TokenAuthority(token: token)
         let minted = authority.mint(job: "j1")
-        #expect(try authority.caller(authorization: "Bearer \(minted)") == "job/j1")
+        #expect(try authority.identity(authorization: "Bearer \(minted)").name == "job/j1")
         authority.revoke(job: "j1")
-        #expect(code { try authority.caller(authorization: "Bearer \(minted)") } == .unauthenticated)
+        #expect(code { try authority.identity(authorization: "Bearer \(minted)").name } == .unauthenticated)
     }
 
     @Test func anOpenServerTakesEverybodyAndStillKnowsItsJobs() throws {
         let authority = try TokenAuthority(token: nil)
-        #expect(try authority.caller(authorization: nil) == "local")
-        #expect(try authority.caller(authorization: "Bearer anything") == "local")
-        #expect(try authority.caller(authorization: "Bearer \(authority.mint(job: "j2"))") == "job/j2")
+        #expect(try authority.identity(authorization: nil).name == "local")
+        #expect(try authority.identity(authorization: "Bearer anything").name == "local")
+        #expect(try authority.identity(authorization: "Bearer \(authority.mint(job: "j2"))").name == "job/j2")
     }
 
     @Test func aShortTokenIsRefused() {

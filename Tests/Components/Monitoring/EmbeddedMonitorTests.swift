@@ -87,6 +87,9 @@ import Testing
         #expect(origin.bins.first { $0.label == "other" }?.current == 1)
         let prediction = try #require(report.features.first { $0.feature == "prediction" })
         #expect(prediction.ks != nil && prediction.ksPValue != nil)
+        // A feature that shares its name with something of the log's own.
+        let named = try #require(report.features.first { $0.feature == "predicted_at" })
+        #expect(named.psi < 0.01 && report.from != nil && report.to != nil)
     }
 
     @Test func reportsAreKeptUpToTheirLimit() async throws {
@@ -141,7 +144,10 @@ private struct Fixture {
 
     static func rows(_ range: Range<Int>, shift: Double = 0) -> [[String: JSONValue]] {
         range.map {
-            ["temp": .number(Double($0 * 37 % 100) + shift), "origin": .string(["EWR", "JFK", "LGA"][$0 % 3])]
+            [
+                "temp": .number(Double($0 * 37 % 100) + shift), "origin": .string(["EWR", "JFK", "LGA"][$0 % 3]),
+                "predicted_at": .int(Int64($0 % 2)),
+            ]
         }
     }
 }
@@ -164,9 +170,10 @@ private final class LoggingServer: ModelServer, PredictionLog {
         let temps = rows.compactMap { $0["temp"]?.doubleValue }
         let table = try Table([
             ("temp", .float64(temps)), ("origin", .string(rows.map { $0["origin"]?.stringValue })),
+            ("predicted_at", .int64(rows.compactMap { $0["predicted_at"]?.intValue })),
             ("prediction", .float64(temps.map { $0 / 2 })),
         ])
-        let baseline = try Baseline(table, features: ["temp", "origin", "prediction"])
+        let baseline = try Baseline(table, features: ["temp", "origin", "predicted_at", "prediction"])
         state = Mutex(State(updatedAt: ambient.now(), baseline: [UInt8](try JSON.encode(baseline))))
     }
 
@@ -189,7 +196,7 @@ private final class LoggingServer: ModelServer, PredictionLog {
 
     func deployments() async throws -> [Deployment] { [try await deployment("d")] }
 
-    func predict(_ name: String, rows: [[String: JSONValue]]) async throws -> Prediction {
+    func predict(_ name: String, rows: [[String: JSONValue]], at eventTime: Timestamp?) async throws -> Prediction {
         let (id, at) = (ambient.newID(), ambient.now())
         let outputs = rows.map { ($0["temp"]?.doubleValue ?? 0) / 2 }
         return state.withLock { state in
@@ -207,17 +214,17 @@ private final class LoggingServer: ModelServer, PredictionLog {
         Array(state.withLock { $0.log }.reversed().prefix(limit))
     }
 
-    func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> Table {
+    func loggedColumns(_ deployment: String, since: Timestamp, limit: Int) async throws -> LoggedColumns {
         let log = state.withLock { state in
             Array(state.log.filter { $0.version == state.version && $0.at >= since }.suffix(limit))
         }
         let temps = log.map { $0.inputs["temp"]?.doubleValue }
-        return try Table([
+        let inputs = try Table([
             ("temp", .float64(temps.map { $0 ?? 0 }, Validity(temps.map { $0 != nil }))),
             ("origin", .string(log.map { $0.inputs["origin"]?.stringValue })),
-            ("prediction", .float64(log.map(\.output))),
-            ("predicted_at", .timestamp(log.map(\.at.milliseconds))),
+            ("predicted_at", .int64(log.compactMap { $0.inputs["predicted_at"]?.intValue })),
         ])
+        return LoggedColumns(inputs: inputs, outputs: log.map(\.output), times: log.map(\.at))
     }
 
     func baseline(_ deployment: String) async throws -> [UInt8]? { state.withLock { $0.baseline } }

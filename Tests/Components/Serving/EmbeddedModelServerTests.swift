@@ -124,18 +124,32 @@ import Testing
         try await fixture.deploy(version: "1")
         let since = try await fixture.server.deployment("d").updatedAt
         let answer = try await fixture.server.predict("d", rows: ServingFixture.rows)
-        let table = try await fixture.server.loggedColumns("d", since: since, limit: 100)
-        #expect(table.schema.names == ["hour", "distance", "carrier", "weekend", "at", "prediction", "predicted_at"])
-        #expect(
-            table.schema.fields.map(\.type) == [.int64, .float64, .string, .bool, .timestamp, .float64, .timestamp])
-        #expect(try table.column("prediction") == .float64(answer.outputs))
+        let logged = try await fixture.server.loggedColumns("d", since: since, limit: 100)
+        let table = logged.inputs
+        #expect(table.schema.names == ["hour", "distance", "carrier", "weekend", "at"])
+        #expect(table.schema.fields.map(\.type) == [.int64, .float64, .string, .bool, .timestamp])
+        #expect(logged.outputs == answer.outputs && logged.times.allSatisfy { $0 >= since })
         #expect(try table.column("distance") == .float64([400.5, 1200, 0], Validity([true, true, false])))
         #expect(try table.column("carrier") == .string(["AA", "BB", "unseen"]))
         #expect(
-            try await fixture.server.loggedColumns("d", since: since, limit: 2).column("prediction")
-                == .float64(Array(answer.outputs.suffix(2))))
+            try await fixture.server.loggedColumns("d", since: since, limit: 2).outputs
+                == Array(answer.outputs.suffix(2)))
         #expect(try await fixture.server.baseline("d") == Array("{\"version\":1}".utf8))
     }
+}
+
+@Test func inputsMayHaveAnyName() async throws {
+    let fixture = try await ServingFixture()
+    let values = (0..<200).map { Double($0) }
+    let table = try Table([("predicted_at", .float64(values)), ("y", .float64(values.map { $0 / 2 }))])
+    let model = try TabularModel.fit(table, target: "y", parameters: .linear(LinearParameters()))
+    _ = try await fixture.artifacts.put("3/run/artifacts/model/model.json", try model.encoded())
+    fixture.registry.add("named", source: "mlflow-artifacts:/3/run/artifacts/model")
+    let deployment = try await fixture.server.deploy(.init(name: "d", model: "named", version: "1"))
+    let answer = try await fixture.server.predict("d", rows: [["predicted_at": 7], ["predicted_at": 8.5]])
+    let logged = try await fixture.server.loggedColumns("d", since: deployment.updatedAt, limit: 10)
+    #expect(try logged.inputs.column("predicted_at") == .float64([7, 8.5]))
+    #expect(logged.outputs == answer.outputs && logged.times.count == 2)
 }
 
 @Suite struct FeatureLookupTests {
@@ -163,12 +177,46 @@ import Testing
         #expect(answer.outputs == [given.outputs[0], given.outputs[1], given.outputs[0], given.outputs[1]])
         #expect(
             fixture.features.requests.withLock { $0 } == [
-                .init(features: ["trips:distance"], entities: [["route_id": "far"], ["route_id": "unknown"]])
+                .init(
+                    features: ["trips:distance"],
+                    entities: [["route_id": "far"], ["route_id": "unknown"], ["route_id": .null]])
             ])
         let logged = try await fixture.server.prediction(id: answer.id)
         #expect(logged.map(\.inputs) == [1900.0, .null, 1900.0, .null].map { ["trips__distance": $0] })
         _ = try await fixture.server.deploy(.init(name: "d", model: "joined", version: "1"))
         #expect(try await fixture.server.deployment("d").lookup == ["trips:distance"])
+    }
+
+    @Test func aNullJoinKeyLeavesTheOtherViewsAlone() async throws {
+        let fixture = try await ServingFixture()
+        let distances = (0..<200).map { Double($0 * 10) }
+        let table = try Table([
+            ("trips__distance", .float64(distances)), ("planes__seats", .float64(distances.map { 300 - $0 / 10 })),
+            ("minutes", .float64(distances.map { $0 / 8 })),
+        ])
+        let model = try TabularModel.fit(table, target: "minutes", parameters: .linear(LinearParameters()))
+        _ = try await fixture.artifacts.put("2/run/artifacts/model/model.json", try model.encoded())
+        fixture.registry.add("joined", source: "mlflow-artifacts:/2/run/artifacts/model")
+        _ = try await fixture.server.deploy(
+            .init(name: "d", model: "joined", version: "1", lookup: ["trips:distance", "planes:seats"]))
+        let answer = try await fixture.server.predict(
+            "d",
+            rows: [
+                ["route_id": "far", "tailnum": .null], ["route_id": .null, "tailnum": "N1"],
+                ["route_id": .null, "tailnum": .null],
+            ])
+        let logged = try await fixture.server.prediction(id: answer.id).map(\.inputs)
+        #expect(logged.map { $0["trips__distance"] } == [1900.0, .null, .null])
+        #expect(logged.map { $0["planes__seats"] } == [.null, 180.0, .null])
+    }
+
+    @Test func theEventTimeOfARequestGoesToTheOnlineStore() async throws {
+        let fixture = try await fixture()
+        _ = try await fixture.server.deploy(.init(name: "d", model: "joined", version: "1", lookup: ["trips:distance"]))
+        let at = Timestamp(milliseconds: 1_370_088_000_000)
+        _ = try await fixture.server.predict("d", rows: [["route_id": "far"]], at: at)
+        _ = try await fixture.server.predict("d", rows: [["route_id": "far"]])
+        #expect(fixture.features.requests.withLock { $0 }.map(\.at) == [at, nil])
     }
 
     @Test func aMissingJoinKeyIsNamed() async throws {

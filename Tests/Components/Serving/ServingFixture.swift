@@ -154,17 +154,20 @@ final class MemoryArtifacts: ArtifactStore {
     func collectGarbage() async throws -> ReclaimedSpace { ReclaimedSpace(objects: 0, bytes: 0) }
 }
 
-/// A view `trips` with the feature `distance` by `route`, and what it was asked.
+/// Views `trips` by `route_id` and `planes` by `tailnum`, and what they were asked.
 final class MemoryFeatures: FeatureStore {
     let requests = Mutex<[OnlineFeatureRequest]>([])
 
     func definitions() async throws -> FeatureDefinitions {
         FeatureDefinitions(
-            entities: [Entity(name: "route", joinKey: "route_id")],
+            entities: [Entity(name: "route", joinKey: "route_id"), Entity(name: "plane", joinKey: "tailnum")],
             featureViews: [
                 FeatureView(
                     name: "trips", entities: ["route"], dataset: try DatasetReference(parsing: "trips"),
-                    features: ["distance", "stops"])
+                    features: ["distance", "stops"]),
+                FeatureView(
+                    name: "planes", entities: ["plane"], dataset: try DatasetReference(parsing: "planes"),
+                    features: ["seats"]),
             ])
     }
 
@@ -172,8 +175,9 @@ final class MemoryFeatures: FeatureStore {
         requests.withLock { $0.append(request) }
         return OnlineFeatureResponse(
             rows: request.entities.map { entity in
-                let value: JSONValue = entity["route_id"] == "far" ? 1900 : .null
-                return .init(values: ["trips__distance": value], eventTimes: [:])
+                let distance: JSONValue = entity["route_id"] == "far" ? 1900 : .null
+                let seats: JSONValue = entity["tailnum"] == "N1" ? 180 : .null
+                return .init(values: ["trips__distance": distance, "planes__seats": seats], eventTimes: [:])
             })
     }
 

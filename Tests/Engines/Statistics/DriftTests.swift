@@ -124,3 +124,60 @@ private func close(_ x: Double?, _ y: Double, _ tolerance: Double = 1e-9) -> Boo
     #expect(throws: NestboxError.self) { try JSON.decode(Baseline.self, from: broken) }
     #expect(throws: NestboxError.self) { try Baseline(table, features: ["y"]) }
 }
+
+@Test(arguments: [
+    Column.float64(Array(repeating: 5, count: 400)), .int64(Array(repeating: 0, count: 400)),
+    .timestamp(Array(repeating: 1_370_000_000_000, count: 400)), .float64(Array(repeating: 0, count: 400)),
+])
+func aConstantThatMovesHasDrifted(column: Column) throws {
+    let baseline = FeatureBaseline(name: "x", column: column)
+    let values = try #require(column.doubles)
+    let same = try baseline.drift(column)
+    #expect(same.psi == 0 && same.bins.count == 2 && same.bins[0].expected == 1)
+    for shift in [1.0, -1.0] {
+        let moved = try baseline.drift(.int64(values.map { Int64($0 + shift) }))
+        #expect(try #require(moved.psi) > 10)
+        #expect(moved.bins.map(\.expected) == (shift > 0 ? [1, 0, 0] : [0, 1, 0]))
+    }
+    // One row in twenty is enough for an alert.
+    let few = try baseline.drift(
+        .int64(values.indices.map { Int64(values[$0]) + ($0 % 20 == 0 ? 7 : 0) }))
+    #expect(try #require(few.psi) > 0.25)
+    #expect(try JSON.decode(FeatureBaseline.self, from: JSON.string(baseline)) == baseline)
+}
+
+@Test func aNearlyConstantColumnThatMovesHasDrifted() throws {
+    // 95 of 100 rows hold the largest value there is.
+    let column = Column.float64((0..<1000).map { $0 % 20 == 0 ? Double($0 % 7) / 10 : 10 })
+    let baseline = FeatureBaseline(name: "visibility", column: column)
+    #expect(try baseline.drift(column).psi == 0)
+    for other in [9.5, 10.5, 0.2] {
+        let half = try baseline.drift(.float64((0..<1000).map { $0 % 2 == 0 ? other : 10 }))
+        #expect(try #require(half.psi) > 0.25, "\(other)")
+    }
+    #expect(baseline.bins.map(\.label) == ["< 10", "10", "missing"])
+    let flags = FeatureBaseline(name: "flag", column: .int64((0..<1000).map { $0 % 2 }))
+    #expect(flags.bins.map(\.label) == ["0", "1", "missing"])
+    #expect(try flags.drift(.int64([0, 1, 2, -1])).bins.map(\.label) == ["< 0", "0", "1", "> 1", "missing"])
+}
+
+@Test(arguments: [
+    (Column.string(Array(repeating: "a", count: 300)), Column.string(Array(repeating: "b", count: 300))),
+    (.bool(Array(repeating: true, count: 300)), .bool(Array(repeating: false, count: 300))),
+    (.string(Array(repeating: nil, count: 300)), .string(Array(repeating: "now known", count: 300))),
+    (
+        .float64(Array(repeating: 0, count: 300), Validity(Array(repeating: false, count: 300))),
+        .float64(Array(repeating: 3, count: 300))
+    ),
+])
+func aConstantCategoryOrAMissingColumnThatChangesHasDrifted(before: Column, after: Column) throws {
+    let baseline = FeatureBaseline(name: "c", column: before)
+    #expect(try baseline.drift(before).psi == 0)
+    #expect(try #require(try baseline.drift(after).psi) > 10)
+}
+
+@Test func quantilesOfEqualValuesAreThatValue() {
+    // 0.1 * 0.7 + 0.1 * 0.3 is not 0.1, and a bound beside the value would see it move on one side only.
+    let baseline = FeatureBaseline(name: "x", column: .float64(Array(repeating: 0.1, count: 997)))
+    #expect(baseline.edges == [(0.1).nextDown, 0.1])
+}

@@ -168,10 +168,11 @@ package struct DeploymentPage: DashboardPage {
     /// - Parameter signature: nil with the reason in `signatureFailure` when the model could not be loaded.
     /// - Parameter keys: join keys by which features are looked up, where they are not inputs themselves.
     /// - Parameter entered: what the form was sent with, or what it should start with.
+    /// - Parameter at: the event time that the form was sent with.
     package init(
         _ deployment: Deployment, signature: ModelSignature?, signatureFailure: String? = nil, traffic: TrafficView,
         keys: [String] = [],
-        entered: [String: String],
+        entered: [String: String], at: String = "",
         outcome: TryOutcome, now: Timestamp
     ) {
         title = deployment.name
@@ -201,7 +202,8 @@ package struct DeploymentPage: DashboardPage {
                 Input(
                     label: "\($0) (key)", name: "in.\($0)", value: entered[$0] ?? "", hint: "for what is looked up",
                     hasChoices: false, choices: [])
-            } + all.map { Self.input($0, entered: entered[$0.name] ?? "", lookedUp: looked[$0.name] != nil) }
+            } + (looked.isEmpty ? [] : [Self.asOf(at)])
+            + all.map { Self.input($0, entered: entered[$0.name] ?? "", lookedUp: looked[$0.name] != nil) }
         hasInputs = !inputs.isEmpty
         self.signature = all.map { input in
             SignatureRow(
@@ -225,6 +227,13 @@ package struct DeploymentPage: DashboardPage {
         let body = (try? JSON.string(["rows": [row]])) ?? "{}"
         curl =
             "nestbox predict \(deployment.name) --file - <<< '\((try? JSON.string(row))?.replacingOccurrences(of: "'", with: "'\\''") ?? body)'"
+    }
+
+    /// When what is looked up must have been known.
+    private static func asOf(_ at: String) -> Input {
+        Input(
+            label: "as of (lookup)", name: "at", value: at, hint: "now, or like 2013-06-01T12:00:00Z",
+            hasChoices: false, choices: [])
     }
 
     private static func input(_ input: ModelSignature.Input, entered: String, lookedUp: Bool) -> Input {

@@ -64,6 +64,7 @@ package struct FeatureViewPage: DashboardPage {
         var label: String
         var name: String
         var value: String
+        var hint = ""
     }
 
     struct Value {
@@ -92,10 +93,12 @@ package struct FeatureViewPage: DashboardPage {
     let failure: String?
     let failureHint: String?
 
-    /// - Parameter keys: join key → what the form was sent with.
+    /// - Parameters:
+    ///   - keys: join key → what the form was sent with.
+    ///   - at: the time that the form was sent with.
     package init(
         _ view: FeatureView, entities: [Entity], materialization: MaterializationResult?, keys: [String: String],
-        outcome: LookupOutcome
+        at: String = "", outcome: LookupOutcome
     ) {
         title = view.name
         path = Format.link("features", view.name)
@@ -120,7 +123,10 @@ package struct FeatureViewPage: DashboardPage {
         offline = Empty(
             "Not in the online store", "Materialize the view, and predictions can look its values up by key.",
             command: "nestbox features materialize \(view.name)")
-        inputs = used.map { Input(label: $0.joinKey, name: "key.\($0.joinKey)", value: keys[$0.joinKey] ?? "") }
+        let asOf = Input(label: "as of", name: "at", value: at, hint: "now, or like 2013-06-01T12:00:00Z")
+        inputs =
+            used.map { Input(label: $0.joinKey, name: "key.\($0.joinKey)", value: keys[$0.joinKey] ?? "") }
+            + (view.eventTime == nil ? [] : [asOf])
         switch outcome {
         case .notAsked: (values, eventTime, failure, failureHint) = ([], nil, nil, nil)
         case .failed(let error): (values, eventTime, failure, failureHint) = ([], nil, error.message, error.hint)
