@@ -79,36 +79,11 @@ import Testing
         #expect(server.stop() == 0)
     }
 
-    /// A table that takes a few seconds to learn from.
-    private func importTable(_ remote: Remote, rows: Int) async throws {
-        var generator = SeededGenerator(seed: 5)
-        var text = "a,b,c,d,e,f,y\n"
-        for _ in 0..<rows {
-            let x = (0..<6).map { _ in generator.unit() }
-            let y = x[0] * x[1] + x[2] > 0.7 + 0.3 * generator.unit() ? 1 : 0
-            text += x.map { String(format: "%.5f", $0) }.joined(separator: ",") + ",\(y)\n"
-        }
-        _ = try await remote.datasets.importVersion(
-            DatasetImport(name: "crash", format: .csv, source: "made by the test"), body: ByteStream(Data(text.utf8)))
-    }
-
-    private let recipe = """
-        name: slow
-        dataset: crash
-        target: y
-        task: binary
-        features: [a, b, c, d, e, f]
-        split: {by: seed, seed: 1, validation: 0.1, test: 0.1}
-        learner: gradient_boosting
-        parameters: {num_trees: 2500, num_leaves: 63, learning_rate: 0.02}
-        register_as: slow
-        """
-
     @Test func jobOfAKilledWorkerFinishesOnRetry() async throws {
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(data: directory.file("data"))
-        try await importTable(server.remote, rows: 60_000)
-        let job = try await server.remote.jobs.train(recipe: recipe)
+        try await SlowTraining.importTable(server.remote)
+        let job = try await server.remote.jobs.train(recipe: SlowTraining.recipe)
         _ = try await eventually("training under way") {
             let current = try await server.remote.jobs.job(id: job.id)
             return current.state == .running && current.progress.fraction > 0.02 ? current : nil
@@ -136,15 +111,15 @@ import Testing
         var worker: Int32 = 0
         do {
             let server = try await ServerProcess(data: data)
-            try await importTable(server.remote, rows: 60_000)
-            jobID = try await server.remote.jobs.train(recipe: recipe).id
+            try await SlowTraining.importTable(server.remote)
+            jobID = try await server.remote.jobs.train(recipe: SlowTraining.recipe).id
             _ = try await eventually("training under way") {
                 try await server.remote.jobs.job(id: jobID).progress.fraction > 0.02 ? true : nil
             }
             worker = try #require(server.children.first)
             server.killHard()
         }
-        _ = try await eventually("the worker's end") { kill(worker, 0) != 0 ? true : nil }
+        _ = try await eventually("the worker's end") { ServerProcess.isAlive(worker) ? nil : true }
         let server = try await ServerProcess(data: data)
         let finished = try await eventually("the job's end", within: 180) {
             let current = try await server.remote.jobs.job(id: jobID)

@@ -102,7 +102,8 @@ package final class Appliance: Sendable {
             decisions: decisions, telemetry: telemetry, registry: registry, artifacts: artifacts, features: features,
             ambient: ambient)
         embeddedMonitor = EmbeddedMonitor(store: decisions, serving: embeddedServing, ambient: ambient)
-        embeddedJobs = EmbeddedJobQueue(store: decisions, directory: directory.jobs, ambient: ambient)
+        embeddedJobs = EmbeddedJobQueue(
+            store: decisions, directory: directory.jobs, ambient: ambient, limits: .init(slots: options.jobSlots))
         embeddedDatasets = datasets
         embeddedFeatures = features
         self.artifacts = artifacts
@@ -124,7 +125,9 @@ package final class Appliance: Sendable {
         let address = AddressBox()
         let application = Application(
             router: Routes.router(self),
-            server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [CloseAfterGrace(.seconds(5))], idleTimeout: .seconds(120))),
             configuration: .init(address: .hostname(options.host, port: options.port), serverName: "nestbox"),
             onServerRunning: { [host = options.host] channel in
                 let port = channel.localAddress?.port ?? 0
@@ -134,26 +137,28 @@ package final class Appliance: Sendable {
                 await onReady(url)
             },
             logger: logger)
+        let runner = JobRunner(
+            queue: embeddedJobs, slots: options.jobSlots, serverURL: { try await address.value() },
+            executable: options.workerExecutable,
+            mintToken: { [authority] in authority.mint(job: $0) },
+            revokeToken: { [authority] in authority.revoke(job: $0) },
+            attemptEnded: { [tracking, ambient] in
+                try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
+            },
+            logger: logger)
+        let schedule = MonitoringSchedule(
+            monitor: embeddedMonitor, serving: embeddedServing, interval: options.monitorInterval)
+        // Stopped from the last to the first, each when the one behind it has ended: workers while they can still reach
+        // the server, live pages, then HTTP, and only after its last answer the log of what was answered.
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: embeddedServing.logWriter),
-                    .init(
-                        service: MonitoringSchedule(
-                            monitor: embeddedMonitor, serving: embeddedServing, interval: options.monitorInterval)),
-                    .init(
-                        service: JobRunner(
-                            queue: embeddedJobs, slots: options.jobSlots, serverURL: { try await address.value() },
-                            executable: options.workerExecutable,
-                            mintToken: { [authority] in authority.mint(job: $0) },
-                            revokeToken: { [authority] in authority.revoke(job: $0) },
-                            attemptEnded: { [tracking, ambient] in
-                                try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
-                            },
-                            logger: logger)),
                     .init(service: Housekeeping(stores: [decisions, telemetry])),
+                    .init(service: schedule),
+                    .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: CloseSubscriptions(events: events)),
+                    .init(service: runner),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
