@@ -8,6 +8,10 @@ import Testing
 
 /// SIGTERM: a stop is bounded, loses nothing that was answered, and costs no job an attempt.
 @Suite(.serialized) struct StopTests {
+    private final class Answered: Sendable {
+        let ids = Mutex<Set<String>>([])
+    }
+
     @Test func aStopCostsAJobNoAttempt() async throws {
         let directory = try TemporaryDirectory()
         let data = directory.file("data")
@@ -61,7 +65,7 @@ import Testing
     @Test func everyAnsweredPredictionIsInTheLogAfterAStop() async throws {
         let directory = try TemporaryDirectory()
         let data = directory.file("data")
-        let answered = Mutex<Set<String>>([])
+        let answered = Answered()
         do {
             let server = try await ServerProcess(data: data)
             let remote = server.remote
@@ -76,12 +80,12 @@ import Testing
                     group.addTask {
                         // Until the server is gone.
                         while let answer = try? await remote.serving.predict("slow", rows: [row]) {
-                            answered.withLock { _ = $0.insert(answer.id) }
+                            answered.ids.withLock { _ = $0.insert(answer.id) }
                         }
                     }
                 }
                 group.addTask {
-                    while answered.withLock({ $0.count }) < 500 { try? await Task.sleep(for: .milliseconds(5)) }
+                    while answered.ids.withLock({ $0.count }) < 500 { try? await Task.sleep(for: .milliseconds(5)) }
                     kill(server.pid, SIGTERM)
                 }
             }
@@ -89,7 +93,7 @@ import Testing
         }
         let server = try await ServerProcess(data: data)
         var gone = 0
-        let wanted = answered.withLock { $0 }
+        let wanted = answered.ids.withLock { $0 }
         for id in wanted {
             do {
                 _ = try await server.remote.serving.prediction(id: id)
