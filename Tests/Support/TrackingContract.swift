@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// What every `Tracking` keeps to. Makes experiments of its own, so that it can run against a server in use.
-package func checkTracking(_ tracking: any Tracking) async throws {
+package func checkTracking(_ tracking: any Tracking & LoggedModelStore) async throws {
     try await checkExperiments(tracking)
     try await checkExperimentLifecycle(tracking)
     try await checkExperimentPages(tracking)
@@ -20,6 +20,13 @@ package func checkTracking(_ tracking: any Tracking) async throws {
     try await checkMetricHistory(tracking)
     try await checkRunOrder(tracking)
     try await checkRunPages(tracking)
+    try await checkMetricSamples(tracking)
+    try await checkDatasetSummaries(tracking)
+    try await checkLoggedModels(tracking)
+    try await checkLoggedModelMetrics(tracking)
+    try await checkModelsOfRuns(tracking)
+    try await checkLoggedModelSearch(tracking)
+    try await checkLoggedModelOrder(tracking)
 }
 
 func unique(_ name: String) -> String { "\(name)-\(UUID().uuidString.prefix(8))" }
@@ -60,7 +67,7 @@ package func checkExperiments(_ tracking: any Tracking) async throws {
         try await tracking.createExperiment(name: "", artifactLocation: nil, tags: [:])
     }
     await expectError(.notFound, mentions: "999999999") { try await tracking.experiment(id: "999999999") }
-    await expectError(.notFound, mentions: "abc") { try await tracking.experiment(id: "abc") }
+    await expectError(.invalidArgument, mentions: "abc") { try await tracking.experiment(id: "abc") }
     let missing = unique("missing")
     await expectError(.notFound, mentions: missing) { try await tracking.experiment(named: missing) }
 }

@@ -58,6 +58,17 @@ package enum MLflowWire {
         package var value: Double
         package var timestamp: Whole
         package var step: Whole?
+        package var run_id: String?
+        package var model_id: String?
+        package var dataset_name: String?
+        package var dataset_digest: String?
+
+        init(_ metric: LoggedModelMetric) {
+            self.init(metric.point)
+            model_id = metric.modelID
+            dataset_name = metric.datasetName
+            dataset_digest = metric.datasetDigest
+        }
 
         init(_ point: MetricPoint) {
             key = point.key
@@ -119,11 +130,17 @@ package enum MLflowWire {
 
         package struct Inputs: Codable, Sendable {
             package var dataset_inputs: [Input]?
+            package var model_inputs: [ModelOutput]?
+        }
+
+        package struct Outputs: Codable, Sendable {
+            package var model_outputs: [ModelOutput]?
         }
 
         package var info: Info
         package var data: Data?
         package var inputs: Inputs?
+        package var outputs: Outputs?
 
         package var value: Contracts.Run {
             Contracts.Run(
@@ -132,7 +149,9 @@ package enum MLflowWire {
                 endTime: info.end_time?.timestamp, lifecycleStage: info.lifecycle_stage ?? .active,
                 artifactURI: info.artifact_uri ?? "", params: dictionary(data?.params),
                 metrics: (data?.metrics ?? []).map(\.point).sorted { $0.key < $1.key }, tags: dictionary(data?.tags),
-                inputs: (inputs?.dataset_inputs ?? []).map(\.value))
+                inputs: (inputs?.dataset_inputs ?? []).map(\.value),
+                modelInputs: (inputs?.model_inputs ?? []).map(\.model_id),
+                modelOutputs: (outputs?.model_outputs ?? []).map(\.value))
         }
     }
 
@@ -148,6 +167,9 @@ package enum MLflowWire {
         package var last_updated_timestamp: Whole?
         package var tags: [Pair]?
         package var aliases: [String]?
+        package var model_id: String?
+        /// Only a Nestbox says it.
+        package var artifact_uri: String?
 
         package var value: ModelVersion {
             let created = creation_timestamp?.timestamp ?? Timestamp(milliseconds: 0)
@@ -155,7 +177,8 @@ package enum MLflowWire {
                 name: name, version: Int(version.value), source: source ?? "",
                 runID: run_id.flatMap { $0.isEmpty ? nil : $0 }, stage: current_stage ?? .none,
                 description: description ?? "", tags: dictionary(tags), aliases: aliases ?? [], createdAt: created,
-                updatedAt: last_updated_timestamp?.timestamp ?? created, createdBy: user_id ?? "")
+                updatedAt: last_updated_timestamp?.timestamp ?? created, createdBy: user_id ?? "",
+                modelID: model_id.flatMap { $0.isEmpty ? nil : $0 }, artifactURI: artifact_uri)
         }
     }
 

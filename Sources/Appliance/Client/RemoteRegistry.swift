@@ -87,12 +87,14 @@ package struct RemoteRegistry: ModelRegistry {
             var name: String
             var source: String
             var run_id: String?
+            var model_id: String?
             var description: String
             var tags: [MLflowWire.Pair]
         }
+        // Where the files lie is for the server to find out.
         let body = Body(
-            name: request.name, source: request.source, run_id: request.runID, description: request.description,
-            tags: MLflowWire.pairs(request.tags))
+            name: request.name, source: request.source, run_id: request.runID, model_id: request.modelID,
+            description: request.description, tags: MLflowWire.pairs(request.tags))
         return try await client.mlflow(.POST, "model-versions/create", body, as: VersionAnswer.self).model_version.value
     }
 

@@ -3,7 +3,7 @@ import Core
 
 /// `Tracking` over MLflow REST: another Nestbox, or an MLflow server that a team has outgrown it to.
 package struct RemoteTracking: Tracking {
-    private let client: APIClient
+    let client: APIClient
 
     package init(_ client: APIClient) { self.client = client }
 
@@ -120,8 +120,13 @@ package struct RemoteTracking: Tracking {
             var params: [MLflowWire.Pair]
             var tags: [MLflowWire.Pair]
         }
+        // On the wire, a metric of the run and of a model are one.
+        let measured = Set(batch.modelMetrics.map(\.point))
+        let metrics =
+            batch.metrics.filter { !measured.contains($0) }.map { MLflowWire.Metric($0) }
+            + batch.modelMetrics.map { MLflowWire.Metric($0) }
         let body = Body(
-            run_id: runID, metrics: batch.metrics.map(MLflowWire.Metric.init), params: MLflowWire.pairs(batch.params),
+            run_id: runID, metrics: metrics, params: MLflowWire.pairs(batch.params),
             tags: MLflowWire.pairs(batch.tags))
         try await client.mlflow(.POST, "runs/log-batch", body)
     }

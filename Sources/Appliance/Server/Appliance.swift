@@ -57,7 +57,7 @@ package final class Appliance: Sendable {
     package let artifacts: any ArtifactStore
     package let datasets: any DatasetStore
     package let features: any FeatureStore
-    package let tracking: any Tracking
+    package let tracking: any Tracking & LoggedModelStore
     package let registry: any ModelRegistry
     package let serving: any ModelServer & PredictionLog
     package let monitor: any Monitor

@@ -19,37 +19,24 @@ enum MLflowArtifactRoutes {
     }
 
     private static func byRun(_ artifacts: any ArtifactStore, tracking: any Tracking) -> [Route] {
-        let get = Route(.get, "/get-artifact", "MLflow", "A file of a run") { call in
-            let request = try await MLflowRequest(call)
-            let root = try ArtifactPath.path(ofURI: try await tracking.run(id: try request.runID()).artifactURI)
-            return try await send("\(root)/\(try request.required("path"))", call, artifacts)
-        }.with {
-            $0.errors = .mlflow
-            $0.query = [
-                .init("run_id", "the run", isRequired: true), .init("path", "below its artifacts", isRequired: true),
-            ]
-            $0.response = .init(type: "application/octet-stream")
+        MLflowRoutes.endpoint(
+            .get, "artifacts/list", "Files and folders of a run",
+            query: [.init("run_id", "the run", isRequired: true), .init("path", "a folder below its artifacts")]
+        ) { request in
+            let run = try await tracking.run(id: try request.runID())
+            return try await listing(of: run.artifactURI, folder: try request.nonempty("path"), artifacts)
         }
-        // Clients look among MLflow 3's logged models whenever they open `runs:/…`. None can be logged here yet (creating one
-        // answers ENDPOINT_NOT_FOUND), so none is the true answer.
-        let loggedModels = MLflowRoutes.endpoint(.post, "logged-models/search", "Logged models: none yet") { request in
-            _ = try request.strings("experiment_ids")
-            return MLflowRoutes.nothing
+    }
+
+    /// Files and folders directly in a folder below `uri`, named from `uri` on.
+    static func listing(of uri: String, folder: String?, _ artifacts: any ArtifactStore) async throws -> [UInt8] {
+        let root = try ArtifactPath.path(ofURI: uri)
+        let below = try folder.map { try ArtifactPath.normalize($0) }
+        let files = try await artifacts.list(below.map { "\(root)/\($0)" } ?? root)
+        return MLflowJSONWriter.object {
+            $0.field("root_uri", uri)
+            $0.list("files", files) { $0.file($1, relativeTo: root + "/") }
         }
-        return [get] + loggedModels
-            + MLflowRoutes.endpoint(
-                .get, "artifacts/list", "Files and folders of a run",
-                query: [.init("run_id", "the run", isRequired: true), .init("path", "a folder below its artifacts")]
-            ) { request in
-                let run = try await tracking.run(id: try request.runID())
-                let root = try ArtifactPath.path(ofURI: run.artifactURI)
-                let path = try request.string("path").flatMap { $0.isEmpty ? nil : try ArtifactPath.normalize($0) }
-                let files = try await artifacts.list(path.map { "\(root)/\($0)" } ?? root)
-                return MLflowJSONWriter.object {
-                    $0.field("root_uri", run.artifactURI)
-                    $0.list("files", files) { $0.file($1, relativeTo: root + "/") }
-                }
-            }
     }
 
     private static func list(_ artifacts: any ArtifactStore) -> Route {
@@ -65,7 +52,7 @@ enum MLflowArtifactRoutes {
     /// Names without the folder: clients put them together again.
     private static func answer(listing path: String, _ artifacts: any ArtifactStore) async throws -> Response {
         let folder = path.isEmpty ? "" : try ArtifactPath.normalize(path)
-        let files = try await artifacts.list(folder)
+        let files = try await artifacts.list(folder).filter { $0.path != MLflowMultipartRoutes.folder }
         return .bytes(
             MLflowJSONWriter.object {
                 $0.list("files", files) { $0.file($1, relativeTo: folder.isEmpty ? "" : folder + "/") }
@@ -106,7 +93,7 @@ enum MLflowArtifactRoutes {
         }.with { $0.response = .init(type: "application/octet-stream") }
     }
 
-    private static func send(_ path: String, _ call: Call, _ artifacts: any ArtifactStore) async throws -> Response {
+    static func send(_ path: String, _ call: Call, _ artifacts: any ArtifactStore) async throws -> Response {
         guard let header = call.header(.range), let asked = HTTPRange(header) else {
             let (entry, body) = try await artifacts.open(path, range: nil)
             return headers(of: entry, on: .stream(body, type: contentType(path)))
@@ -138,7 +125,8 @@ enum MLflowArtifactRoutes {
         return response
     }
 
-    private static func tag(_ entry: ArtifactEntry) -> String? { entry.digest.map { "\"\($0)\"" } }
+    /// The digest in quotes.
+    static func tag(_ entry: ArtifactEntry) -> String? { entry.digest.map { "\"\($0)\"" } }
 
     private static func contentType(_ path: String) -> String {
         switch (path as NSString).pathExtension.lowercased() {
@@ -154,25 +142,17 @@ enum MLflowArtifactRoutes {
         }
     }
 
-    /// MLflow's other ways to move files: clients fall back to streaming through the proxy.
+    /// Presigned downloads are for storage that clients reach by themselves: they read ranges of the file here instead.
     private static var unsupported: [Route] {
-        let routes = [
-            Route(.post, "/api/2.0/mlflow-artifacts/mpu/**", "MLflow artifacts", "Multipart upload, not supported") {
-                _ in
-                MLflowError.notImplemented("multipart uploads are not supported: PUT the whole file")
-            },
-            Route(
-                .get, "/api/2.0/mlflow-artifacts/presigned/**", "MLflow artifacts", "Presigned download, not supported"
-            ) { _ in
-                MLflowError.notImplemented("presigned downloads are not supported: GET the file")
-            },
-        ]
-        return routes.map {
-            $0.with {
-                $0.errors = .mlflow
-                $0.isHidden = true
-            }
+        let route = Route(
+            .get, "/api/2.0/mlflow-artifacts/presigned/**", "MLflow artifacts", "Presigned download, not supported"
+        ) { _ in
+            MLflowError.notImplemented("Multipart download is not supported for the current artifact repository")
+        }.with {
+            $0.errors = .mlflow
+            $0.isHidden = true
         }
+        return [route, MLflowRoutes.alias(route, at: "/ajax-api/2.0/mlflow-artifacts/presigned/**")]
     }
 }
 

@@ -7,18 +7,20 @@ enum MLflowLoggingRoutes {
     /// Of one batch. Source: mlflow/utils/validation.py.
     private static let mostMetrics = 1000, mostParamsOrTags = 100, mostEntities = 1000
 
-    static func routes(_ tracking: any Tracking) -> [Route] {
+    static func routes(_ tracking: any Tracking & LoggedModelStore) -> [Route] {
         single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
             + MLflowRoutes.endpoint(.post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing") {
                 request in
                 try await tracking.log(runID: try request.runID(), try batch(request))
                 return MLflowRoutes.nothing
-            }.map { $0.with { $0.bodyLimit = 1_000_000 } }
+            }
     }
 
     private static func single(_ tracking: any Tracking) -> [Route] {
         MLflowRoutes.endpoint(.post, "runs/log-metric", "Log one point of a metric") { request in
-            try await tracking.log(runID: try request.runID(), LogBatch(metrics: [try point(request)]))
+            let point = try point(request)
+            let measured = try measurement(point, request).map { [$0] } ?? []
+            try await tracking.log(runID: try request.runID(), LogBatch(metrics: [point], modelMetrics: measured))
             return MLflowRoutes.nothing
         }
             + MLflowRoutes.endpoint(.post, "runs/log-parameter", "Log a parameter") { request in
@@ -41,14 +43,13 @@ enum MLflowLoggingRoutes {
             }
     }
 
-    private static func inputs(_ tracking: any Tracking) -> [Route] {
-        MLflowRoutes.endpoint(.post, "runs/log-inputs", "Record the datasets that a run read") { request in
+    private static func inputs(_ tracking: any Tracking & LoggedModelStore) -> [Route] {
+        MLflowRoutes.endpoint(.post, "runs/log-inputs", "Record the datasets and models that a run used") { request in
             let runID = try request.runID()
-            guard try request.objects("models").isEmpty else {
-                throw NestboxError.invalid(
-                    "logged models as inputs of a run are not supported yet", hint: "log datasets only")
-            }
-            try await tracking.logInputs(runID: runID, try request.objects("datasets").map(input))
+            let models = try request.objects("models").map { try $0.required("model_id") }
+            let datasets = try request.objects("datasets").map(input)
+            if models.isEmpty || !datasets.isEmpty { try await tracking.logInputs(runID: runID, datasets) }
+            if !models.isEmpty { try await tracking.logModelInputs(runID: runID, modelIDs: models) }
             return MLflowRoutes.nothing
         }
             + MLflowRoutes.endpoint(.post, "runs/log-model", "Record that a run stored a model (before MLflow 3)") {
@@ -108,12 +109,17 @@ enum MLflowLoggingRoutes {
                 "A batch logging request can contain at most \(mostEntities) metrics, params and tags together. Got \(total)."
             )
         }
-        var batch = LogBatch(metrics: try metrics.map(point))
+        var batch = LogBatch()
+        for metric in metrics {
+            let point = try point(metric)
+            batch.metrics.append(point)
+            if let measured = try measurement(point, metric) { batch.modelMetrics.append(measured) }
+        }
         for param in params {
             let key = try param.required("key"), value = try param.string("value") ?? ""
-            if let other = batch.params.updateValue(value, forKey: key), other != value {
+            guard batch.params.updateValue(value, forKey: key) == nil else {
                 throw NestboxError.invalid(
-                    "Duplicate parameter key `\(key)` in one batch, with values `\(other)` and `\(value)`")
+                    "Duplicate parameter keys have been submitted: `\(key)` is twice in one batch")
             }
         }
         for tag in tags { batch.tags[try tag.required("key")] = try tag.string("value") ?? "" }
@@ -128,6 +134,14 @@ enum MLflowLoggingRoutes {
         return MetricPoint(
             key: key, value: value, timestamp: Timestamp(milliseconds: timestamp),
             step: try request.integer("step") ?? 0)
+    }
+
+    /// A metric that names a logged model measures that too.
+    private static func measurement(_ point: MetricPoint, _ request: MLflowRequest) throws -> LoggedModelMetric? {
+        guard let model = try request.nonempty("model_id") else { return nil }
+        return LoggedModelMetric(
+            modelID: model, point: point, datasetName: try request.nonempty("dataset_name"),
+            datasetDigest: try request.nonempty("dataset_digest"))
     }
 
     private static func input(_ request: MLflowRequest) throws -> RunInput {

@@ -8,7 +8,11 @@ import Hummingbird
 //   MLflowExperimentRoutes  experiments
 //   MLflowRunRoutes         runs: create, get, update, delete, restore, search
 //   MLflowLoggingRoutes     metrics, parameters, tags, batches, inputs; metric history
+//   MLflowMetricRoutes      metrics of many runs at once; the datasets of experiments
+//   MLflowLoggedModelRoutes logged models, and which runs make them
 //   MLflowArtifactRoutes    listing by run, and the proxy that files are uploaded and downloaded through
+//   MLflowMultipartRoutes   large uploads in parts
+//   MLflowFileRoutes        files by run, version and logged model; presigned addresses, refused
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
 //   MLflowFilter, …Search   simple filters, ordering and pages over what the seams return
@@ -26,11 +30,15 @@ enum MLflowRoutes {
         routes(tracking: appliance.tracking, registry: appliance.registry, artifacts: appliance.artifacts)
     }
 
-    static func routes(tracking: any Tracking, registry: any ModelRegistry, artifacts: any ArtifactStore) -> [Route] {
+    static func routes(
+        tracking: any Tracking & LoggedModelStore, registry: any ModelRegistry, artifacts: any ArtifactStore
+    ) -> [Route] {
         MLflowExperimentRoutes.routes(tracking) + MLflowRunRoutes.routes(tracking)
             + MLflowLoggingRoutes.routes(tracking)
             + MLflowArtifactRoutes.routes(artifacts, tracking: tracking) + MLflowModelRoutes.routes(registry)
-            + MLflowVersionRoutes.routes(registry, tracking: tracking) + system
+            + MLflowVersionRoutes.routes(registry, tracking: tracking) + MLflowMetricRoutes.routes(tracking)
+            + MLflowLoggedModelRoutes.routes(tracking, artifacts: artifacts) + MLflowMultipartRoutes.routes(artifacts)
+            + MLflowFileRoutes.routes(artifacts, tracking: tracking, registry: registry) + system
     }
 
     /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`.
@@ -80,10 +88,11 @@ enum MLflowRoutes {
                     $0.field("store_type", "SqlStore")
                     $0.field("workspaces_enabled", false)
                     $0.field("trace_archival_enabled", false)
-                    $0.field("multipart_uploads_enabled", false)
+                    $0.field("multipart_uploads_enabled", true)
                     $0.field("multipart_downloads_enabled", false)
-                    $0.field("presigned_upload_run_id_supported", false)
-                    $0.field("presigned_upload_model_id_supported", false)
+                    // What the endpoint can be asked for, not whether it then gives an address.
+                    $0.field("presigned_upload_run_id_supported", true)
+                    $0.field("presigned_upload_model_id_supported", true)
                     $0.object("features_enabled") { $0.field("gateway", false) }
                 }, type: "application/json")
         }.with {

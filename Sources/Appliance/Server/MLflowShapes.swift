@@ -12,6 +12,8 @@ extension MLflowJSONWriter {
         field("last_update_time", experiment.updatedAt.milliseconds)
         field("creation_time", experiment.createdAt.milliseconds)
         pairs("tags", experiment.tags)
+        // MLflow's name of the one workspace where there are none.
+        field("workspace", "default")
     }
 
     mutating func run(_ run: Run) {
@@ -32,6 +34,13 @@ extension MLflowJSONWriter {
                     $0.field("schema", input.schema)
                     $0.field("profile", input.profile)
                 }
+            }
+            $0.list("model_inputs", run.modelInputs) { $0.field("model_id", $1) }
+        }
+        object("outputs") {
+            $0.list("model_outputs", run.modelOutputs) { writer, output in
+                writer.field("model_id", output.modelID)
+                writer.field("step", output.step)
             }
         }
     }
@@ -92,5 +101,8 @@ extension MLflowJSONWriter {
         pairs("tags", version.tags)
         field("run_link", "")
         list("aliases", version.aliases.sorted())
+        field("model_id", version.modelID)
+        // Not MLflow's, which asks for it with get-download-uri: where the files lie when `source` is another name for it.
+        field("artifact_uri", version.artifactURI == version.source ? nil : version.artifactURI)
     }
 }

@@ -36,9 +36,13 @@ package enum ModelStage: String, Codable, Sendable, CaseIterable {
 package struct ModelVersion: Codable, Sendable, Hashable {
     package var name: String
     package var version: Int
-    /// The model folder: an artifact URI, `mlflow-artifacts:/1/<run>/artifacts/model`.
+    /// What it was made from, as it was given: an artifact URI, or `models:/m-…` for a logged model.
     package var source: String
+    /// The model folder: an artifact URI, `mlflow-artifacts:/1/<run>/artifacts/model`.
+    package var artifactURI: String
     package var runID: String?
+    /// The logged model that it is a version of.
+    package var modelID: String?
     package var stage: ModelStage
     package var description: String
     package var tags: [String: String]
@@ -49,12 +53,15 @@ package struct ModelVersion: Codable, Sendable, Hashable {
 
     package init(
         name: String, version: Int, source: String, runID: String?, stage: ModelStage, description: String,
-        tags: [String: String], aliases: [String], createdAt: Timestamp, updatedAt: Timestamp, createdBy: String
+        tags: [String: String], aliases: [String], createdAt: Timestamp, updatedAt: Timestamp, createdBy: String,
+        modelID: String? = nil, artifactURI: String? = nil
     ) {
         self.name = name
         self.version = version
         self.source = source
+        self.artifactURI = artifactURI ?? source
         self.runID = runID
+        self.modelID = modelID
         self.stage = stage
         self.description = description
         self.tags = tags
@@ -71,11 +78,19 @@ package struct NewModelVersion: Codable, Sendable {
     package var runID: String?
     package var description: String
     package var tags: [String: String]
+    package var modelID: String?
+    /// Where its files lie, when `source` is another name for that.
+    package var artifactURI: String?
 
-    package init(name: String, source: String, runID: String?, description: String = "", tags: [String: String] = [:]) {
+    package init(
+        name: String, source: String, runID: String?, description: String = "", tags: [String: String] = [:],
+        modelID: String? = nil, artifactURI: String? = nil
+    ) {
         self.name = name
         self.source = source
         self.runID = runID
+        self.modelID = modelID
+        self.artifactURI = artifactURI
         self.description = description
         self.tags = tags
     }

@@ -91,11 +91,16 @@ package struct Run: Codable, Sendable, Hashable {
     package var metrics: [MetricPoint]
     package var tags: [String: String]
     package var inputs: [RunInput]
+    /// Ids of the logged models that it used.
+    package var modelInputs: [String]
+    /// The logged models that it made.
+    package var modelOutputs: [ModelOutput]
 
     package init(
         id: String, experimentID: String, name: String, user: String, status: RunStatus, startTime: Timestamp,
         endTime: Timestamp?, lifecycleStage: LifecycleStage, artifactURI: String, params: [String: String],
-        metrics: [MetricPoint], tags: [String: String], inputs: [RunInput]
+        metrics: [MetricPoint], tags: [String: String], inputs: [RunInput], modelInputs: [String] = [],
+        modelOutputs: [ModelOutput] = []
     ) {
         self.id = id
         self.experimentID = experimentID
@@ -110,6 +115,8 @@ package struct Run: Codable, Sendable, Hashable {
         self.metrics = metrics
         self.tags = tags
         self.inputs = inputs
+        self.modelInputs = modelInputs
+        self.modelOutputs = modelOutputs
     }
 
     package func metric(_ key: String) -> Double? { metrics.first { $0.key == key }?.value }
@@ -155,11 +162,17 @@ package struct LogBatch: Codable, Sendable {
     package var metrics: [MetricPoint]
     package var params: [String: String]
     package var tags: [String: String]
+    /// Which of the metrics measure a logged model. They are metrics of the run too, so they are in `metrics` as well.
+    package var modelMetrics: [LoggedModelMetric]
 
-    package init(metrics: [MetricPoint] = [], params: [String: String] = [:], tags: [String: String] = [:]) {
+    package init(
+        metrics: [MetricPoint] = [], params: [String: String] = [:], tags: [String: String] = [:],
+        modelMetrics: [LoggedModelMetric] = []
+    ) {
         self.metrics = metrics
         self.params = params
         self.tags = tags
+        self.modelMetrics = modelMetrics
     }
 }
 
@@ -215,6 +228,13 @@ package protocol Tracking: Sendable {
         MetricPoint
     >
     func runs(_ search: RunSearch) async throws -> Page<Run>
+
+    /// At most `maxResults` points of one key, evenly over all of them, by step, then time; with the first and the last.
+    func metricSample(
+        runID: String, key: String, steps: ClosedRange<Int64>?, maxResults: Int
+    ) async throws -> [MetricPoint]
+    /// The datasets that runs of the experiments read, each once per context; 1000 at the most.
+    func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary]
 }
 
 extension Tracking {

@@ -6,6 +6,7 @@ import Storage
 extension EmbeddedRegistry {
     package func createVersion(_ request: NewModelVersion) async throws -> ModelVersion {
         try RegistryRules.checkSource(request.source)
+        if let uri = request.artifactURI { try RegistryRules.checkSource(uri) }
         try RegistryRules.checkDescription(request.description)
         for (key, value) in request.tags { try RegistryRules.checkTag(key, value) }
         return try await store.write { context in
@@ -22,13 +23,13 @@ extension EmbeddedRegistry {
             try db.execute(
                 sql: """
                     INSERT INTO registry_versions
-                        (model_id, version, source, run_id, stage, description, created_at, updated_at, created_by)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        (model_id, version, source, run_id, stage, description, created_at, updated_at, created_by,
+                        logged_model_id, artifact_uri)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     model.id, version, request.source, request.runID, ModelStage.none.rawValue, request.description,
-                    now,
-                    now, context.actor,
+                    now, now, context.actor, request.modelID, request.artifactURI,
                 ])
             let id = db.lastInsertedRowID
             for (key, value) in request.tags {
@@ -41,6 +42,7 @@ extension EmbeddedRegistry {
                 [
                     "version": .int(Int64(version)), "source": .string(request.source),
                     "run": request.runID.map { .string($0) } ?? .null,
+                    "model_id": request.modelID.map { .string($0) } ?? .null,
                 ])
             return try RegistryRows.version(model, version, in: db)
         }

@@ -33,6 +33,14 @@ extension EmbeddedRegistry {
                         to_version INTEGER, from_stage TEXT, reason TEXT NOT NULL);
                     CREATE INDEX registry_transitions_by_model ON registry_transitions (model_id, id);
                     """)
-        }
+        },
+        Migration("registry.models.1") { db in
+            // `artifact_uri` is null where `source` says it already.
+            try db.execute(
+                sql: """
+                    ALTER TABLE registry_versions ADD COLUMN logged_model_id TEXT;
+                    ALTER TABLE registry_versions ADD COLUMN artifact_uri TEXT;
+                    """)
+        },
     ]
 }

@@ -88,7 +88,8 @@ enum RegistryRows {
                 name: row["name"], version: row["version"], source: row["source"], runID: row["run_id"],
                 stage: try stage(row["stage"]), description: row["description"], tags: tags[id] ?? [:],
                 aliases: aliases[id] ?? [], createdAt: Timestamp(milliseconds: row["created_at"]),
-                updatedAt: Timestamp(milliseconds: row["updated_at"]), createdBy: row["created_by"])
+                updatedAt: Timestamp(milliseconds: row["updated_at"]), createdBy: row["created_by"],
+                modelID: row["logged_model_id"], artifactURI: row["artifact_uri"])
         }
         return ids.compactMap { found[$0] }
     }

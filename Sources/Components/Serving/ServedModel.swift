@@ -32,11 +32,11 @@ final class ServedModel: Sendable {
     static func load(
         _ version: ModelVersion, lookup: [String], artifacts: any ArtifactStore, features: (any FeatureStore)?
     ) async throws -> ServedModel {
-        let folder = try ArtifactPath.path(ofURI: version.source)
+        let folder = try ArtifactPath.path(ofURI: version.artifactURI)
         guard let bytes = try await file(ModelFolder.model, in: folder, artifacts) else {
             throw NestboxError.invalid(
-                "model `\(version.name)` version \(version.version) is not a Nestbox tabular model: \(version.source) has no "
-                    + "`\(ModelFolder.model)`",
+                "model `\(version.name)` version \(version.version) is not a Nestbox tabular model: \(version.artifactURI) has "
+                    + "no `\(ModelFolder.model)`",
                 hint: "deploy a version that a Nestbox training job registered")
         }
         let baseline = try await file(ModelFolder.baseline, in: folder, artifacts)

@@ -9,7 +9,7 @@ extension EmbeddedTracking {
     {
         try TrackingRules.checkExperimentName(name)
         if let artifactLocation { try TrackingRules.checkArtifactLocation(artifactLocation) }
-        for (key, value) in tags { try TrackingRules.checkTag(key, value) }
+        for (key, value) in tags { try TrackingRules.checkExperimentTag(key, value) }
         return try await decisions.write { context in
             let db = context.db
             try Self.requireFreeName(name, in: db)
@@ -123,7 +123,7 @@ extension EmbeddedTracking {
 
     package func setExperimentTag(id: String, key: String, value: String?) async throws {
         let number = try Self.experimentNumber(id)
-        try TrackingRules.checkTag(key, value ?? "")
+        try TrackingRules.checkExperimentTag(key, value ?? "")
         try await decisions.write { context in
             _ = try Self.activeExperiment(number, in: context.db)
             if let value {
@@ -164,8 +164,13 @@ extension EmbeddedTracking {
         }
     }
 
+    /// Throws `invalid_argument` for what is no number at all, as MLflow does.
     static func experimentNumber(_ id: String) throws -> Int64 {
-        guard let number = Int64(id), number >= 0 else { throw noExperiment(id) }
+        guard let number = Int64(id) else {
+            throw NestboxError.invalid(
+                "`\(id.prefix(80))` is not the id of an experiment", hint: "experiment ids are whole numbers")
+        }
+        guard number >= 0 else { throw noExperiment(id) }
         return number
     }
 

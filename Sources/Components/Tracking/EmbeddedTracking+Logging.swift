@@ -7,7 +7,7 @@ extension EmbeddedTracking {
     package func log(runID: String, _ batch: LogBatch) async throws {
         try TrackingRules.check(batch)
         try await completePendingBatches()
-        guard !batch.params.isEmpty || !batch.tags.isEmpty else {
+        guard !batch.params.isEmpty || !batch.tags.isEmpty || !batch.modelMetrics.isEmpty else {
             try await requireActiveRun(runID)
             if !batch.metrics.isEmpty { try await storeMetrics(batch.metrics, run: runID) }
             return
@@ -23,7 +23,7 @@ extension EmbeddedTracking {
         }
     }
 
-    /// Writes params and tags, and keeps the batch's points beside them until they are in the other file.
+    /// Writes params, tags and measurements of models, and keeps the batch's points beside them until they are in the other file.
     /// Returns the number under which they wait; nil when there are none.
     private func decide(_ batch: LogBatch, run: String) async throws -> Int64? {
         let points = batch.metrics.isEmpty ? nil : try JSON.string(batch.metrics)
@@ -41,13 +41,16 @@ extension EmbeddedTracking {
                 }
             }
             for (key, value) in batch.tags { try Self.setTag(key, value, run: run, in: db) }
-            try context.record(
-                "run.logged", "run/\(run)",
-                [
-                    "experiment": .string(String(row["experiment_id"] as Int64)),
-                    "params": .array(batch.params.keys.sorted().map { .string($0) }),
-                    "tags": .array(batch.tags.keys.sorted().map { .string($0) }),
-                ])
+            try LoggedModelRows.insert(batch.modelMetrics, run: run, in: db)
+            var data: [String: JSONValue] = [
+                "experiment": .string(String(row["experiment_id"] as Int64)),
+                "params": .array(batch.params.keys.sorted().map { .string($0) }),
+                "tags": .array(batch.tags.keys.sorted().map { .string($0) }),
+            ]
+            if !batch.modelMetrics.isEmpty {
+                data["measured_models"] = .array(Set(batch.modelMetrics.map(\.modelID)).sorted().map { .string($0) })
+            }
+            try context.record("run.logged", "run/\(run)", .object(data))
             guard let points else { return nil }
             let keep = try db.cachedStatement(
                 sql: "INSERT INTO tracking_pending_metrics (run_id, points) VALUES (?, ?)")

@@ -138,7 +138,7 @@ extension EmbeddedTracking {
         }
     }
 
-    /// Whole runs, in the order of `ids`, with five statements however many there are; unknown ids are left out.
+    /// Whole runs, in the order of `ids`, with six statements however many there are; unknown ids are left out.
     func runs(withIDs ids: [String]) async throws -> [Run] {
         await completePendingBatchesIfPossible()
         let list = try JSON.string(ids)
@@ -150,6 +150,8 @@ extension EmbeddedTracking {
             run.params = parts.params[id] ?? [:]
             run.tags = parts.tags[id] ?? [:]
             run.inputs = parts.inputs[id] ?? []
+            run.modelInputs = parts.modelInputs[id] ?? []
+            run.modelOutputs = parts.modelOutputs[id] ?? []
             run.metrics = metrics[id] ?? []
             return run
         }
@@ -160,6 +162,8 @@ extension EmbeddedTracking {
         var params: [String: [String: String]] = [:]
         var tags: [String: [String: String]] = [:]
         var inputs: [String: [RunInput]] = [:]
+        var modelInputs: [String: [String]] = [:]
+        var modelOutputs: [String: [ModelOutput]] = [:]
 
         init(_ list: String, in db: Database) throws {
             let wanted = "IN (SELECT value FROM json_each(?))"
@@ -181,6 +185,18 @@ extension EmbeddedTracking {
                         schema: row["schema"], profile: row["profile"],
                         tags: try JSON.decode(
                             [String: String].self, from: row["tags"] as String, what: "the tags of an input")))
+            }
+            let models = try Row.fetchCursor(
+                db,
+                sql: "SELECT run_id, role, model_id, step FROM tracking_run_models WHERE run_id \(wanted) ORDER BY id",
+                arguments: [list])
+            while let row = try models.next() {
+                let run: String = row[0]
+                if row[1] as String == LoggedModelRows.Role.input.rawValue {
+                    modelInputs[run, default: []].append(row[2])
+                } else {
+                    modelOutputs[run, default: []].append(ModelOutput(modelID: row[2], step: row[3]))
+                }
             }
         }
     }

@@ -5,11 +5,15 @@
 //   EmbeddedTracking+Runs         create, load in bulk, update, delete, restore, inputs
 //   EmbeddedTracking+Logging      one batch of metrics, params and tags: all or nothing
 //   EmbeddedTracking+Search       runs in a requested order, page by page; the history of a metric
+//   EmbeddedTracking+Models       logged models: create, finalize, tag, delete; which runs use and make them
+//   EmbeddedTracking+ModelSearch  logged models by filter, datasets and order, page by page
+//   LoggedModelRows, …Filter      their rows; their filters as SQL
+//   EmbeddedTracking+Samples      a long series thinned out; the datasets of experiments
 //   MetricTable                   series and points in telemetry.db, NaN and infinities included
 //   RunOrder, PageToken           `metrics.auc DESC` as a comparison; where the next page begins
 //   ActiveRuns                    which runs may be logged to, without a read for each metric
 //   TrackingRules                 MLflow's limits and key rules, as sentences
 //   RunNames                      `brisk-heron-412`
-//   TrackingMigrations            the tables of both files
+//   TrackingMigrations            the tables of both files; LoggedModelMigrations, those of logged models
 //
-// It refuses to know artifacts, models and HTTP. A deleted run keeps its rows: deletion is a mark that can be undone.
+// It refuses to know artifacts, registered models and HTTP. A deleted run keeps its rows: deletion is a mark that can be undone.

@@ -10,6 +10,10 @@ enum TrackingRules {
     static let tagsPerBatch = 100
     static let entriesPerBatch = 1000
     static let keyLength = 250
+    static let modelKeyLength = 255
+    static let digestLength = 36
+    static let inputTagLength = 500
+    static let experimentTagLength = 20_000
     static let valueLength = 65_536
     static let nameLength = 500
     static let pageSize = 1...50_000
@@ -35,11 +39,52 @@ enum TrackingRules {
             try checkLength(value, valueLength, "param `\(key)`")
         }
         for (key, value) in batch.tags { try checkTag(key, value) }
+        for metric in batch.modelMetrics {
+            try checkKey(metric.point.key, of: "metric")
+            try checkModelID(metric.modelID)
+        }
+    }
+
+    static func check(_ model: NewLoggedModel) throws {
+        if let name = model.name {
+            let isFine =
+                !name.isEmpty && isShort(name, nameLength)
+                && !name.unicodeScalars.contains { $0.value < 0x20 || "/:.%\"'".unicodeScalars.contains($0) }
+            guard isFine else {
+                throw NestboxError.invalid(
+                    "`\(name.prefix(80))` cannot be the name of a logged model",
+                    hint: "use 1–\(nameLength) characters, without / : . % and quotes")
+            }
+        }
+        try checkLength(model.modelType ?? "", nameLength, "model_type")
+        for (key, value) in model.params { try checkModelEntry(key, value, of: "param") }
+        for (key, value) in model.tags { try checkModelEntry(key, value, of: "tag") }
+    }
+
+    /// Logged models take keys of any characters, as in MLflow.
+    static func checkModelEntry(_ key: String, _ value: String, of kind: String) throws {
+        guard !key.isEmpty, isShort(key, modelKeyLength) else {
+            throw NestboxError.invalid(
+                "`\(key.prefix(80))` cannot be the key of a \(kind) of a logged model",
+                hint: "use 1–\(modelKeyLength) characters")
+        }
+        try checkLength(value, valueLength, "\(kind) `\(key)`")
+    }
+
+    static func checkModelID(_ id: String) throws {
+        guard !id.isEmpty, id.utf8.count <= 36 else {
+            throw NestboxError.invalid("`\(id.prefix(80))` is not the id of a logged model", hint: "expected m-…")
+        }
     }
 
     static func checkTag(_ key: String, _ value: String) throws {
         try checkKey(key, of: "tag")
         try checkLength(value, valueLength, "tag `\(key)`")
+    }
+
+    static func checkExperimentTag(_ key: String, _ value: String) throws {
+        try checkKey(key, of: "tag")
+        try checkLength(value, experimentTagLength, "tag `\(key)`")
     }
 
     static func checkKey(_ key: String, of kind: String) throws {
@@ -95,14 +140,18 @@ enum TrackingRules {
             throw NestboxError.invalid(
                 "a dataset input needs a name of 1–\(nameLength) characters, not `\(input.name.prefix(40))`")
         }
-        guard !input.digest.isEmpty, isShort(input.digest, 128) else {
+        guard !input.digest.isEmpty, isShort(input.digest, digestLength) else {
             throw NestboxError.invalid(
-                "input `\(input.name)` needs a digest of 1–128 characters, not `\(input.digest.prefix(40))`")
+                "input `\(input.name)` needs a digest of 1–\(digestLength) characters, not `\(input.digest.prefix(40))`"
+            )
         }
         try checkLength(input.source, 65_535, "the source of input `\(input.name)`")
         try checkLength(input.schema ?? "", 1_048_575, "the schema of input `\(input.name)`")
         try checkLength(input.profile ?? "", 16_777_215, "the profile of input `\(input.name)`")
-        for (key, value) in input.tags { try checkTag(key, value) }
+        for (key, value) in input.tags {
+            try checkKey(key, of: "tag")
+            try checkLength(value, inputTagLength, "tag `\(key)` of input `\(input.name)`")
+        }
     }
 
     static func checkPageSize(_ size: Int, in range: ClosedRange<Int> = pageSize) throws {

@@ -18,6 +18,19 @@ struct EmbeddedRegistryTests {
 
     @Test func keepsTheContract() async throws { try await checkRegistry(registry) }
 
+    @Test func aVersionKnowsItsLoggedModelAndWhereItsFilesLie() async throws {
+        _ = try await registry.createModel(name: "m", description: "", tags: [:])
+        let made = try await registry.createVersion(
+            NewModelVersion(
+                name: "m", source: "models:/m-1", runID: "r", modelID: "m-1",
+                artifactURI: "mlflow-artifacts:/1/models/m-1"))
+        #expect(made.source == "models:/m-1" && made.modelID == "m-1")
+        #expect(made.artifactURI == "mlflow-artifacts:/1/models/m-1")
+        #expect(try await registry.version("m", 1) == made)
+        let plain = try await registry.createVersion(NewModelVersion(name: "m", source: "s3://b/x", runID: nil))
+        #expect(plain.artifactURI == "s3://b/x" && plain.modelID == nil)
+    }
+
     @Test func hundredVersionsMadeAtOnceGetHundredNumbers() async throws {
         _ = try await registry.createModel(name: "m", description: "", tags: [:])
         let numbers = try await withThrowingTaskGroup(of: Int.self) { group in
