@@ -6,6 +6,7 @@
 //   Features      FeatureStore    entities, views, point-in-time joins, online store (Redis, Feast)
 //   Tracking      Tracking        experiments, runs, params, metrics, tags           (MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
+//   SearchFilter  MLflow's language for filters and orders, which both search with
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder
 //   Serving       ModelServer     deployments and predictions                        (Triton, KServe)
