@@ -5,6 +5,8 @@
 //   GroupCommitWriter  many concurrent writes, one transaction, one sync to disk
 //   WriteContext       what a write may do: change rows, and record the event that says so
 //   Event, EventHub    recorded facts; live listeners
+//   JoinedReader       two files in one statement
+//   Keyset             ordered searches page by page, with tokens that belong to one search
 //   Migration          per-component schema changes, backup before an upgrade, refusal of a newer file
 //   Backup             online copy of both files
 //
