@@ -20,6 +20,8 @@ package func checkTracking(_ tracking: any Tracking) async throws {
     try await checkMetricHistory(tracking)
     try await checkRunOrder(tracking)
     try await checkRunPages(tracking)
+    try await checkRunSearch(tracking)
+    try await checkExperimentSearch(tracking)
 }
 
 func unique(_ name: String) -> String { "\(name)-\(UUID().uuidString.prefix(8))" }

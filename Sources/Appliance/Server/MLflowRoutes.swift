@@ -11,7 +11,6 @@ import Hummingbird
 //   MLflowArtifactRoutes    listing by run, and the proxy that files are uploaded and downloaded through
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
-//   MLflowFilter, …Search   simple filters, ordering and pages over what the seams return
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONReader, …Writer, MLflowError
 //

@@ -6,7 +6,8 @@
 //   EmbeddedTracking+Logging      one batch of metrics, params and tags: all or nothing
 //   EmbeddedTracking+Search       runs in a requested order, page by page; the history of a metric
 //   MetricTable                   series and points in telemetry.db, NaN and infinities included
-//   RunOrder, PageToken           `metrics.auc DESC` as a comparison; where the next page begins
+//   RunQuery                      a search for runs as SQL over both files
+//   PageToken                     where the next page of a metric's history begins
 //   ActiveRuns                    which runs may be logged to, without a read for each metric
 //   TrackingRules                 MLflow's limits and key rules, as sentences
 //   RunNames                      `brisk-heron-412`

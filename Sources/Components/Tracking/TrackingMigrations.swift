@@ -36,7 +36,21 @@ extension EmbeddedTracking {
             try db.execute(
                 sql: "INSERT INTO tracking_experiments VALUES (0, 'Default', 'mlflow-artifacts:/0', 'active', ?, ?)",
                 arguments: [now, now])
-        }
+        },
+        // What filters find runs by. Long values are left out: nobody asks for one as a whole.
+        Migration("tracking.search.1") { db in
+            for table in ["tracking_params", "tracking_tags"] {
+                try db.execute(
+                    sql: """
+                        CREATE INDEX \(table)_by_value ON \(table) (key, value, run_id) WHERE length(value) <= 250
+                        """)
+            }
+            try db.execute(
+                sql: """
+                    CREATE INDEX tracking_inputs_by_name ON tracking_inputs (name, run_id);
+                    CREATE INDEX tracking_inputs_by_digest ON tracking_inputs (digest, run_id);
+                    """)
+        },
     ]
 
     /// The tables in `telemetry.db`. A series is one key of one run and carries its latest point; its points are keyed by
@@ -53,6 +67,16 @@ extension EmbeddedTracking {
                         series INTEGER NOT NULL, step INTEGER NOT NULL, timestamp INTEGER NOT NULL, value REAL NOT NULL,
                         is_nan INTEGER NOT NULL, PRIMARY KEY (series, step, timestamp, value, is_nan)) WITHOUT ROWID;
                     """)
-        }
+        },
+        // What runs are ordered and found by. Only for keys that somebody has searched by: in an index of all, the points of
+        // one batch lie on as many pages as the batch has keys, which makes logging it five times as slow.
+        Migration("tracking.metrics.search.1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE tracking_ranked_keys (key TEXT PRIMARY KEY) WITHOUT ROWID;
+                    ALTER TABLE tracking_series ADD COLUMN is_ranked INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX tracking_series_by_value ON tracking_series (key, is_nan, value) WHERE is_ranked = 1;
+                    """)
+        },
     ]
 }
