@@ -50,23 +50,24 @@ import Testing
             second.output.contains("flights@1:"), "an unchanged import must not make a new version: \(second.output)")
     }
 
-    @Test func realMLflowClientLogsSearchesAndDownloads() async throws {
-        guard let python = try clients() else { return }
-        let directory = try TemporaryDirectory()
-        let server = try await ServerProcess(data: directory.file("data"))
-        let result = try runCommand(
-            python, [repositoryRoot + "/samples/clients/mlflow_client.py", server.url],
-            environment: ["MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"])
-        print(result.output)
-        #expect(result.status == 0)
+    @Test func realMLflowClientLogsSearchesAndDownloads() async throws { try await runClient("mlflow_client.py") }
+
+    @Test func realMLflowClientLogsAndLoadsModels() async throws { try await runClient("mlflow_models.py") }
+
+    /// Hundreds of filters and orders; `--against` an MLflow server, the script compares with that too.
+    @Test func realMLflowClientSearchesWithEveryOperator() async throws {
+        try await runClient("mlflow_search.py", "--count", "150")
     }
 
-    @Test func realMLflowClientLogsAndLoadsModels() async throws {
+    @Test func realMLflowAndOpenTelemetryClientsTrace() async throws { try await runClient("mlflow_traces.py") }
+
+    /// Runs a program of samples/clients against a fresh server; it checks every answer itself.
+    private func runClient(_ script: String, _ arguments: String...) async throws {
         guard let python = try clients() else { return }
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(data: directory.file("data"))
         let result = try runCommand(
-            python, [repositoryRoot + "/samples/clients/mlflow_models.py", server.url],
+            python, [repositoryRoot + "/samples/clients/" + script, server.url] + arguments,
             environment: ["MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"])
         print(result.output)
         #expect(result.status == 0)

@@ -15,6 +15,8 @@ package func checkRegistry(_ registry: any ModelRegistry) async throws {
     try await checkStages(registry)
     try await checkModelRename(registry)
     try await checkModelDeletion(registry)
+    try await checkModelSearch(registry)
+    try await checkVersionSearch(registry)
 }
 
 private let source = "mlflow-artifacts:/1/abc/artifacts/model"

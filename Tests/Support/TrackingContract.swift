@@ -27,6 +27,8 @@ package func checkTracking(_ tracking: any Tracking & LoggedModelStore) async th
     try await checkModelsOfRuns(tracking)
     try await checkLoggedModelSearch(tracking)
     try await checkLoggedModelOrder(tracking)
+    try await checkRunSearch(tracking)
+    try await checkExperimentSearch(tracking)
 }
 
 func unique(_ name: String) -> String { "\(name)-\(UUID().uuidString.prefix(8))" }

@@ -56,6 +56,24 @@ package struct RemoteRegistry: ModelRegistry {
         return Page(items: models, nextPageToken: RemoteTracking.token(answer.next_page_token))
     }
 
+    package func searchModels(_ search: ModelSearch) async throws -> Page<RegisteredModel> {
+        struct Answer: Decodable {
+            var registered_models: [MLflowWire.Model]?
+            var next_page_token: String?
+        }
+        let answer = try await client.mlflow("registered-models/search", query: Self.query(search), as: Answer.self)
+        return Page(
+            items: (answer.registered_models ?? []).map(\.value),
+            nextPageToken: RemoteTracking.token(answer.next_page_token))
+    }
+
+    private static func query(_ search: ModelSearch) -> [(String, String?)] {
+        [
+            ("filter", search.filter.isEmpty ? nil : search.filter), ("max_results", String(search.maxResults)),
+            ("page_token", search.pageToken),
+        ] + search.orderBy.map { ("order_by", $0) }
+    }
+
     package func updateModel(_ name: String, description: String) async throws -> RegisteredModel {
         try await client.mlflow(
             .PATCH, "registered-models/update", ["name": name, "description": description], as: ModelAnswer.self
@@ -120,6 +138,17 @@ package struct RemoteRegistry: ModelRegistry {
         // MLflow's search finds nothing in a model that is not there; the seam says so.
         if versions.isEmpty, let name { _ = try await model(name) }
         return Page(items: versions, nextPageToken: RemoteTracking.token(answer.next_page_token))
+    }
+
+    package func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion> {
+        struct Answer: Decodable {
+            var model_versions: [MLflowWire.Version]?
+            var next_page_token: String?
+        }
+        let answer = try await client.mlflow("model-versions/search", query: Self.query(search), as: Answer.self)
+        return Page(
+            items: (answer.model_versions ?? []).map(\.value),
+            nextPageToken: RemoteTracking.token(answer.next_page_token))
     }
 
     package func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion {

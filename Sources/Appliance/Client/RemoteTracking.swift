@@ -36,17 +36,21 @@ package struct RemoteTracking: Tracking {
         ).experiment.value
     }
 
-    package func experiments(view: ViewType, maxResults: Int, pageToken: String?) async throws -> Page<Experiment> {
+    package func experiments(_ search: ExperimentSearch) async throws -> Page<Experiment> {
         struct Body: Encodable {
             var view_type: ViewType
+            var filter: String
             var max_results: Int
+            var order_by: [String]
             var page_token: String?
         }
         struct Answer: Decodable {
             var experiments: [MLflowWire.Experiment]?
             var next_page_token: String?
         }
-        let body = Body(view_type: view, max_results: maxResults, page_token: pageToken)
+        let body = Body(
+            view_type: search.view, filter: search.filter, max_results: search.maxResults, order_by: search.orderBy,
+            page_token: search.pageToken)
         let answer = try await client.mlflow(.POST, "experiments/search", body, as: Answer.self)
         return Page(items: (answer.experiments ?? []).map(\.value), nextPageToken: Self.token(answer.next_page_token))
     }
@@ -164,6 +168,7 @@ package struct RemoteTracking: Tracking {
         struct Body: Encodable {
             var experiment_ids: [String]
             var run_view_type: ViewType
+            var filter: String
             var max_results: Int
             var order_by: [String]
             var page_token: String?
@@ -173,8 +178,8 @@ package struct RemoteTracking: Tracking {
             var next_page_token: String?
         }
         let body = Body(
-            experiment_ids: search.experimentIDs, run_view_type: search.view, max_results: search.maxResults,
-            order_by: search.orderBy, page_token: search.pageToken)
+            experiment_ids: search.experimentIDs, run_view_type: search.view, filter: search.filter,
+            max_results: search.maxResults, order_by: search.orderBy, page_token: search.pageToken)
         let answer = try await client.mlflow(.POST, "runs/search", body, as: Answer.self)
         return Page(items: (answer.runs ?? []).map(\.value), nextPageToken: Self.token(answer.next_page_token))
     }

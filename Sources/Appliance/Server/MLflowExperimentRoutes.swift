@@ -3,10 +3,6 @@ import Core
 
 /// `mlflow/experiments/…`
 enum MLflowExperimentRoutes {
-    private static let vocabulary = MLflowFilter.Vocabulary(
-        attributes: ["name": .text, "creation_time": .number, "last_update_time": .number, "experiment_id": .text],
-        hasTags: true, hasMetricsAndParams: false)
-
     static func routes(_ tracking: any Tracking) -> [Route] {
         reading(tracking) + searching(tracking)
             + MLflowRoutes.endpoint(.post, "experiments/create", "Create an experiment") { request in
@@ -85,23 +81,11 @@ enum MLflowExperimentRoutes {
     }
 
     private static func search(_ request: MLflowRequest, _ tracking: any Tracking) async throws -> Page<Experiment> {
-        let view = try request.choice("view_type", numbered: [ViewType.activeOnly, .deletedOnly, .all]) ?? .activeOnly
-        let limit = try request.integer("max_results", default: 1000, in: 1...50_000)
-        let search = try MLflowSearch(request, vocabulary, leavesPlainPages: true)
-        guard !search.isEmpty else {
-            return try await tracking.experiments(view: view, maxResults: limit, pageToken: try request.pageToken())
-        }
-        return try await search.page(limit: limit) { token in
-            try await tracking.experiments(view: view, maxResults: 1000, pageToken: token)
-        } value: { experiment, field in
-            switch field {
-            case .tag(let key): experiment.tags[key].map { .text($0) }
-            case .attribute("name"): .text(experiment.name)
-            case .attribute("experiment_id"): .text(experiment.id)
-            case .attribute("creation_time"): .number(Double(experiment.createdAt.milliseconds))
-            case .attribute("last_update_time"): .number(Double(experiment.updatedAt.milliseconds))
-            default: nil
-            }
-        }
+        try await tracking.experiments(
+            ExperimentSearch(
+                view: try request.choice("view_type", numbered: [ViewType.activeOnly, .deletedOnly, .all])
+                    ?? .activeOnly, filter: try request.string("filter") ?? "",
+                maxResults: try request.integer("max_results", default: 1000, in: 1...50_000),
+                orderBy: try request.strings("order_by"), pageToken: try request.pageToken()))
     }
 }

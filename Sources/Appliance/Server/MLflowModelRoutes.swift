@@ -3,13 +3,6 @@ import Core
 
 /// `mlflow/registered-models/…`
 enum MLflowModelRoutes {
-    static let promptTag = "mlflow.prompt.is_prompt"
-    private static let vocabulary = MLflowFilter.Vocabulary(
-        attributes: [
-            "name": .text, "creation_timestamp": .number, "last_updated_timestamp": .number, "timestamp": .number,
-        ],
-        hasTags: true, hasMetricsAndParams: false)
-
     static func routes(_ registry: any ModelRegistry) -> [Route] {
         changing(registry) + tagging(registry) + aliases(registry) + latest(registry)
             + MLflowRoutes.endpoint(
@@ -23,7 +16,8 @@ enum MLflowModelRoutes {
                     .init("max_results", "1 to 1000, default 100"), .init("page_token", "from the page before"),
                 ]
             ) { request in
-                let page = try await search(request, registry)
+                let page = try await registry.searchModels(
+                    try request.modelSearch(default: 100, in: 1...1000))
                 var latest: [String: [ModelVersion]] = [:]
                 for model in page.items { latest[model.name] = try await newest(of: model, registry) }
                 return MLflowJSONWriter.object { [latest] in
@@ -149,31 +143,6 @@ enum MLflowModelRoutes {
         } while token != nil && found.count < ModelStage.allCases.count
         return found.values.sorted { $0.version < $1.version }
     }
-
-    private static func search(_ request: MLflowRequest, _ registry: any ModelRegistry) async throws -> Page<
-        RegisteredModel
-    > {
-        let limit = try request.integer("max_results", default: 100, in: 1...1000)
-        let search = try MLflowSearch(request, vocabulary)
-        // Prompts are registered models too, shown only to whoever asks for them.
-        let asksForPrompts = search.filter.mentions(.tag(promptTag))
-        return try await search.page(limit: limit) { token in
-            let page = try await registry.models(nameContains: nil, maxResults: 1000, pageToken: token)
-            let items = asksForPrompts ? page.items : page.items.filter { $0.tags[promptTag]?.lowercased() != "true" }
-            return Page(items: items, nextPageToken: page.nextPageToken)
-        } value: { model, field in
-            switch field {
-            // Clients ask for everything else by `!= 'true'`, which an unset tag must pass here.
-            case .tag(promptTag): .text(model.tags[promptTag] ?? "false")
-            case .tag(let key): model.tags[key].map { .text($0) }
-            case .attribute("name"): .text(model.name)
-            case .attribute("creation_timestamp"): .number(Double(model.createdAt.milliseconds))
-            case .attribute("last_updated_timestamp"), .attribute("timestamp"):
-                .number(Double(model.updatedAt.milliseconds))
-            default: nil
-            }
-        }
-    }
 }
 
 extension ModelStage {
@@ -192,6 +161,13 @@ extension MLflowRequest {
     func version() throws -> Int {
         guard has("version") else { throw missing("version") }
         return try integer("version", default: 0, in: 1...Int(Int32.max))
+    }
+
+    func modelSearch(default standard: Int, in range: ClosedRange<Int>) throws -> ModelSearch {
+        ModelSearch(
+            filter: try string("filter") ?? "",
+            maxResults: try integer("max_results", default: standard, in: range),
+            orderBy: try strings("order_by"), pageToken: try pageToken())
     }
 
     /// Nil for an empty one, which some clients send with the first page.

@@ -15,7 +15,6 @@ import Hummingbird
 //   MLflowFileRoutes        files by run, version and logged model; presigned addresses, refused
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
-//   MLflowFilter, …Search   simple filters, ordering and pages over what the seams return
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONReader, …Writer, MLflowError
 //

@@ -3,13 +3,6 @@ import Core
 
 /// `mlflow/runs/…` but for what logs to them.
 enum MLflowRunRoutes {
-    private static let vocabulary = MLflowFilter.Vocabulary(
-        attributes: [
-            "run_id": .text, "run_name": .text, "status": .text, "user_id": .text, "artifact_uri": .text,
-            "experiment_id": .text, "lifecycle_stage": .text, "start_time": .number, "end_time": .number,
-        ],
-        hasTags: true, hasMetricsAndParams: true)
-
     private static let statuses: [RunStatus] = [.running, .scheduled, .finished, .failed, .killed]
 
     static func routes(_ tracking: any Tracking) -> [Route] {
@@ -61,44 +54,12 @@ enum MLflowRunRoutes {
     }
 
     private static func search(_ request: MLflowRequest, _ tracking: any Tracking) async throws -> Page<Run> {
-        let limit = try request.integer("max_results", default: 1000, in: 1...50_000)
-        var search = RunSearch(
-            experimentIDs: try request.strings("experiment_ids"),
-            view: try request.choice("run_view_type", numbered: [ViewType.activeOnly, .deletedOnly, .all])
-                ?? .activeOnly,
-            maxResults: limit, orderBy: try request.strings("order_by"))
-        let filter = try MLflowFilter(try request.string("filter") ?? "", vocabulary)
-        guard !filter.isEmpty else {
-            search.pageToken = try request.pageToken()
-            return try await tracking.runs(search)
-        }
-        search.maxResults = 1000
-        // The order is the component's; only the filter is applied here.
-        return try await MLflowSearch(filter: filter, pageToken: try request.pageToken()).page(limit: limit) {
-            [search] token in
-            var page = search
-            page.pageToken = token
-            return try await tracking.runs(page)
-        } value: {
-            value(of: $1, in: $0)
-        }
-    }
-
-    private static func value(of field: MLflowFilter.Field, in run: Run) -> MLflowFilter.Value? {
-        switch field {
-        case .metric(let key): run.metric(key).map { .number($0) }
-        case .param(let key): run.params[key].map { .text($0) }
-        case .tag(let key): run.tags[key].map { .text($0) }
-        case .attribute("run_id"): .text(run.id)
-        case .attribute("run_name"): .text(run.name)
-        case .attribute("status"): .text(run.status.rawValue)
-        case .attribute("user_id"): .text(run.user)
-        case .attribute("artifact_uri"): .text(run.artifactURI)
-        case .attribute("experiment_id"): .text(run.experimentID)
-        case .attribute("lifecycle_stage"): .text(run.lifecycleStage.rawValue)
-        case .attribute("start_time"): .number(Double(run.startTime.milliseconds))
-        case .attribute("end_time"): run.endTime.map { .number(Double($0.milliseconds)) }
-        case .attribute: nil
-        }
+        try await tracking.runs(
+            RunSearch(
+                experimentIDs: try request.strings("experiment_ids"),
+                view: try request.choice("run_view_type", numbered: [ViewType.activeOnly, .deletedOnly, .all])
+                    ?? .activeOnly, filter: try request.string("filter") ?? "",
+                maxResults: try request.integer("max_results", default: 1000, in: 1...50_000),
+                orderBy: try request.strings("order_by"), pageToken: try request.pageToken()))
     }
 }

@@ -4,13 +4,6 @@ import Foundation
 
 /// `mlflow/model-versions/…`
 enum MLflowVersionRoutes {
-    private static let vocabulary = MLflowFilter.Vocabulary(
-        attributes: [
-            "name": .text, "run_id": .text, "source_path": .text, "version_number": .number, "current_stage": .text,
-            "creation_timestamp": .number, "last_updated_timestamp": .number,
-        ],
-        hasTags: true, hasMetricsAndParams: false)
-
     static func routes(_ registry: any ModelRegistry, tracking: any Tracking & LoggedModelStore) -> [Route] {
         changing(registry, tracking: tracking) + reading(registry) + tagging(registry)
     }
@@ -66,7 +59,8 @@ enum MLflowVersionRoutes {
                     .init("max_results", "1 to 200000, default 10000"), .init("page_token", "from the page before"),
                 ]
             ) { request in
-                let page = try await search(request, registry)
+                let page = try await registry.searchVersions(
+                    try request.modelSearch(default: 10_000, in: 1...200_000))
                 return MLflowJSONWriter.object {
                     $0.list("model_versions", page.items) { $0.modelVersion($1) }
                     $0.field("next_page_token", page.nextPageToken)
@@ -92,32 +86,5 @@ enum MLflowVersionRoutes {
         MLflowJSONWriter.object { $0.object("model_version") { $0.modelVersion(version) } }
     }
 
-    private static func search(_ request: MLflowRequest, _ registry: any ModelRegistry) async throws -> Page<
-        ModelVersion
-    > {
-        let limit = try request.integer("max_results", default: 10_000, in: 1...200_000)
-        let search = try MLflowSearch(request, vocabulary)
-        let name = search.filter.equality(of: .attribute("name"))
-        return try await search.page(limit: limit) { token in
-            do {
-                return try await registry.versions(of: name, maxResults: 1000, pageToken: token)
-            } catch let error as NestboxError where error.code == .notFound && name != nil {
-                // A filter that names no model finds nothing.
-                return Page(items: [])
-            }
-        } value: { version, field in
-            switch field {
-            case .tag(MLflowModelRoutes.promptTag): .text(version.tags[MLflowModelRoutes.promptTag] ?? "false")
-            case .tag(let key): version.tags[key].map { .text($0) }
-            case .attribute("name"): .text(version.name)
-            case .attribute("run_id"): .text(version.runID ?? "")
-            case .attribute("source_path"): .text(version.source)
-            case .attribute("version_number"): .number(Double(version.version))
-            case .attribute("current_stage"): .text(version.stage.rawValue)
-            case .attribute("creation_timestamp"): .number(Double(version.createdAt.milliseconds))
-            case .attribute("last_updated_timestamp"): .number(Double(version.updatedAt.milliseconds))
-            default: nil
-            }
-        }
     }
 }

@@ -6,6 +6,8 @@
 //   WriteContext       what a write may do: change rows, and record the event that says so
 //   Event, EventHub    recorded facts; live listeners
 //   EventRetention     removes old events of the kinds that need not stay
+//   JoinedReader       two files in one statement
+//   Keyset             ordered searches page by page, with tokens that belong to one search
 //   Migration          per-component schema changes, backup before an upgrade, refusal of a newer file
 //   Backup             online copy of both files
 //

@@ -7,6 +7,7 @@
 //   Tracking      Tracking        experiments, runs, params, metrics, tags           (MLflow REST)
 //   LoggedModels  LoggedModelStore  models as runs log them, a part of tracking       (MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
+//   SearchFilter  MLflow's language for filters and orders, which both search with
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder
 //   Serving       ModelServer     deployments and predictions                        (Triton, KServe)

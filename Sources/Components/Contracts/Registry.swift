@@ -130,12 +130,32 @@ package struct ModelTransition: Codable, Sendable, Hashable {
     }
 }
 
+/// A search for registered models or for versions.
+package struct ModelSearch: Codable, Sendable {
+    /// In the language of `SearchVocabulary.registeredModels` or `.modelVersions`; empty for all. Prompts, which are models
+    /// with a tag, are found only by a filter that asks for them.
+    package var filter: String
+    package var maxResults: Int
+    /// `name ASC`, `last_updated_timestamp DESC`, …; default: models by name, versions by their last change, newest first.
+    package var orderBy: [String]
+    package var pageToken: String?
+
+    package init(filter: String = "", maxResults: Int = 100, orderBy: [String] = [], pageToken: String? = nil) {
+        self.filter = filter
+        self.maxResults = maxResults
+        self.orderBy = orderBy
+        self.pageToken = pageToken
+    }
+}
+
 package protocol ModelRegistry: Sendable {
     /// Throws `already_exists` for a taken name.
     func createModel(name: String, description: String, tags: [String: String]) async throws -> RegisteredModel
     func model(_ name: String) async throws -> RegisteredModel
     /// By name; `nameContains` narrows.
     func models(nameContains: String?, maxResults: Int, pageToken: String?) async throws -> Page<RegisteredModel>
+    /// Throws `invalid_argument` for a filter or an order that is not understood, with the position.
+    func searchModels(_ search: ModelSearch) async throws -> Page<RegisteredModel>
     func updateModel(_ name: String, description: String) async throws -> RegisteredModel
     func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel
     func deleteModel(_ name: String) async throws
@@ -146,6 +166,8 @@ package protocol ModelRegistry: Sendable {
     func version(_ name: String, _ version: Int) async throws -> ModelVersion
     /// Newest first. All models when `name` is nil.
     func versions(of name: String?, maxResults: Int, pageToken: String?) async throws -> Page<ModelVersion>
+    /// Throws `invalid_argument` for a filter or an order that is not understood, with the position.
+    func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion>
     func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion
     func deleteVersion(_ name: String, _ version: Int) async throws
     /// Nil removes the tag.

@@ -185,17 +185,41 @@ package enum ViewType: String, Codable, Sendable, CaseIterable {
 package struct RunSearch: Codable, Sendable {
     package var experimentIDs: [String]
     package var view: ViewType
+    /// In the language of `SearchVocabulary.runs`; empty for all.
+    package var filter: String
     package var maxResults: Int
     /// `metrics.auc DESC`, `attributes.start_time ASC`, …; default: start time, newest first.
     package var orderBy: [String]
     package var pageToken: String?
 
     package init(
-        experimentIDs: [String], view: ViewType = .activeOnly, maxResults: Int = 1000, orderBy: [String] = [],
-        pageToken: String? = nil
+        experimentIDs: [String], view: ViewType = .activeOnly, filter: String = "", maxResults: Int = 1000,
+        orderBy: [String] = [], pageToken: String? = nil
     ) {
         self.experimentIDs = experimentIDs
         self.view = view
+        self.filter = filter
+        self.maxResults = maxResults
+        self.orderBy = orderBy
+        self.pageToken = pageToken
+    }
+}
+
+package struct ExperimentSearch: Codable, Sendable {
+    package var view: ViewType
+    /// In the language of `SearchVocabulary.experiments`; empty for all.
+    package var filter: String
+    package var maxResults: Int
+    /// `name ASC`, `last_update_time DESC`, …; default: newest first.
+    package var orderBy: [String]
+    package var pageToken: String?
+
+    package init(
+        view: ViewType = .activeOnly, filter: String = "", maxResults: Int = 1000, orderBy: [String] = [],
+        pageToken: String? = nil
+    ) {
+        self.view = view
+        self.filter = filter
         self.maxResults = maxResults
         self.orderBy = orderBy
         self.pageToken = pageToken
@@ -207,7 +231,8 @@ package protocol Tracking: Sendable {
     func createExperiment(name: String, artifactLocation: String?, tags: [String: String]) async throws -> Experiment
     func experiment(id: String) async throws -> Experiment
     func experiment(named name: String) async throws -> Experiment
-    func experiments(view: ViewType, maxResults: Int, pageToken: String?) async throws -> Page<Experiment>
+    /// Throws `invalid_argument` for a filter or an order that is not understood, with the position.
+    func experiments(_ search: ExperimentSearch) async throws -> Page<Experiment>
     func renameExperiment(id: String, to name: String) async throws
     func deleteExperiment(id: String) async throws
     func restoreExperiment(id: String) async throws
@@ -227,6 +252,8 @@ package protocol Tracking: Sendable {
     func metricHistory(runID: String, key: String, maxResults: Int, pageToken: String?) async throws -> Page<
         MetricPoint
     >
+    /// Throws `invalid_argument` for a filter or an order that is not understood, with the position, and for a token of
+    /// another search.
     func runs(_ search: RunSearch) async throws -> Page<Run>
 
     /// At most `maxResults` points of one key, evenly over all of them, by step, then time; with the first and the last.
@@ -238,6 +265,11 @@ package protocol Tracking: Sendable {
 }
 
 extension Tracking {
+    /// Newest first.
+    package func experiments(view: ViewType, maxResults: Int, pageToken: String?) async throws -> Page<Experiment> {
+        try await experiments(ExperimentSearch(view: view, maxResults: maxResults, pageToken: pageToken))
+    }
+
     /// The experiment of that name, created when there is none.
     package func ensureExperiment(named name: String) async throws -> Experiment {
         do {

@@ -4,6 +4,7 @@
 //   EmbeddedRegistry+Models       create, find, list, describe, rename, delete, tag
 //   EmbeddedRegistry+Versions     the same for versions; numbers are never given twice
 //   EmbeddedRegistry+Moves        aliases and stages; each move is a row of history and an event
+//   EmbeddedRegistry+Search       models and versions by filter, in order, as SQL
 //   RegistryRows                  rows to values, in bulk
 //   RegistryRules                 what a name, an alias and a tag may be
 //   RegistryMigrations            the tables

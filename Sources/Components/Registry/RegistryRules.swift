@@ -9,6 +9,8 @@ enum RegistryRules {
     static let descriptionLength = 100_000
     static let sourceLength = 2000
     static let pageSize = 1...10_000
+    /// MLflow lets one page of versions be this large.
+    static let searchPageSize = 1...200_000
 
     static func checkAlias(_ alias: String) throws {
         let isPlain = alias.unicodeScalars.allSatisfy {
@@ -54,10 +56,10 @@ enum RegistryRules {
         try checkLength(source, sourceLength, "the source")
     }
 
-    static func checkPageSize(_ size: Int) throws {
-        guard pageSize.contains(size) else {
+    static func checkPageSize(_ size: Int, in range: ClosedRange<Int> = pageSize) throws {
+        guard range.contains(size) else {
             throw NestboxError.invalid(
-                "max_results is \(size); expected a number from \(pageSize.lowerBound) to \(pageSize.upperBound)")
+                "max_results is \(size); expected a number from \(range.lowerBound) to \(range.upperBound)")
         }
     }
 

@@ -48,41 +48,74 @@ extension EmbeddedTracking {
         }
     }
 
-    private struct ExperimentCursor: Codable {
-        var createdAt: Int64
-        var id: Int64
-    }
-
-    /// Newest first.
-    package func experiments(view: ViewType, maxResults: Int, pageToken: String?) async throws -> Page<Experiment> {
-        try TrackingRules.checkPageSize(maxResults)
-        let cursor = try PageToken.decode(ExperimentCursor.self, pageToken)
+    /// Newest first unless ordered otherwise.
+    package func experiments(_ search: ExperimentSearch) async throws -> Page<Experiment> {
+        try TrackingRules.checkPageSize(search.maxResults)
+        let filter = try SearchFilter(search.filter, .experiments)
+        let terms = Self.terms(try SearchOrder.parse(search.orderBy, .experiments))
+        let identity = [search.view.rawValue, search.filter] + search.orderBy
+        let position = try Keyset.position(in: search.pageToken, search: identity, terms: terms.count)
         return try await decisions.read { db in
-            var sql = "SELECT * FROM tracking_experiments WHERE \(Self.condition(view))"
-            var arguments: StatementArguments = []
-            if let cursor {
-                sql += " AND (created_at, id) < (?, ?)"
-                arguments += [cursor.createdAt, cursor.id]
-            }
-            sql += " ORDER BY created_at DESC, id DESC LIMIT ?"
-            let rows = try Row.fetchAll(db, sql: sql, arguments: arguments + [maxResults + 1])
-            let shown = rows.prefix(maxResults)
-            let ids = try JSON.string(shown.map { $0["id"] as Int64 })
-            let tags = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT experiment_id, key, value FROM tracking_experiment_tags
-                    WHERE experiment_id IN (SELECT value FROM json_each(?))
-                    """, arguments: [ids])
-            var tagsByID: [Int64: [String: String]] = [:]
-            for row in tags { tagsByID[row[0] as Int64, default: [:]][row[1]] = row[2] as String }
-            let items = try shown.map { try Self.experiment($0, tags: tagsByID[$0["id"] as Int64] ?? [:]) }
+            var conditions = [SQL(sql: Self.condition(search.view))] + (try filter.clauses.map(Self.condition))
+            if let position { conditions.append("(\(literal: Keyset.after(position, in: terms)))") }
+            let rows = try SQLRequest<Row>(
+                literal: """
+                    SELECT *, \(literal: terms.map(\.expression).joined(separator: ", ")) FROM tracking_experiments e
+                    WHERE \(literal: conditions.joined(separator: " AND "))
+                    ORDER BY \(literal: Keyset.order(terms)) LIMIT \(search.maxResults + 1)
+                    """
+            ).fetchAll(db)
+            let shown = rows.prefix(search.maxResults)
+            let tags = try Self.tags(of: shown.map { $0["id"] }, in: db)
+            let items = try shown.map { try Self.experiment($0, tags: tags[$0["id"] as Int64] ?? [:]) }
             var next: String?
-            if rows.count > maxResults, let last = shown.last {
-                next = try PageToken.encode(ExperimentCursor(createdAt: last["created_at"], id: last["id"]))
+            if rows.count > search.maxResults, let last = shown.last {
+                let place = (last.count - terms.count..<last.count).map { SortValue(last[$0] as DatabaseValue) }
+                next = try Keyset.token(after: place, search: identity)
             }
             return Page(items: items, nextPageToken: next)
         }
+    }
+
+    private static func terms(_ order: [SearchOrder]) -> [SortTerm] {
+        // Of experiments made in one moment, MLflow's default lists the first one first, and any other order the last one.
+        guard !order.isEmpty else { return [SortTerm("e.created_at", isAscending: false), SortTerm("e.id")] }
+        var terms = order.map { SortTerm(SQL(sql: "e." + column($0.field.key)), isAscending: $0.isAscending) }
+        if !order.contains(where: { $0.field.key == "experiment_id" }) {
+            terms.append(SortTerm("e.id", isAscending: false))
+        }
+        return terms
+    }
+
+    private static func condition(_ clause: SearchFilter.Clause) throws -> SQL {
+        guard clause.field.entity == .tag else { return try clause.sql(on: "e." + column(clause.field.key)) }
+        var test: SQL = "t.experiment_id = e.id AND t.key = \(clause.field.key)"
+        let isAbout = clause.comparator != .isNull && clause.comparator != .isNotNull
+        if isAbout { test = "\(literal: test) AND \(literal: try clause.sql(on: "t.value"))" }
+        let exists: SQL = "EXISTS (SELECT 1 FROM tracking_experiment_tags t WHERE \(literal: test))"
+        return clause.comparator == .isNull ? "NOT \(literal: exists)" : exists
+    }
+
+    /// The attribute's column in `tracking_experiments`.
+    private static func column(_ attribute: String) -> String {
+        switch attribute {
+        case "experiment_id": "id"
+        case "creation_time": "created_at"
+        case "last_update_time": "updated_at"
+        default: attribute
+        }
+    }
+
+    private static func tags(of ids: [Int64], in db: Database) throws -> [Int64: [String: String]] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT experiment_id, key, value FROM tracking_experiment_tags
+                WHERE experiment_id IN (SELECT value FROM json_each(?))
+                """, arguments: [try JSON.string(ids)])
+        var tags: [Int64: [String: String]] = [:]
+        for row in rows { tags[row[0] as Int64, default: [:]][row[1]] = row[2] as String }
+        return tags
     }
 
     package func renameExperiment(id: String, to name: String) async throws {

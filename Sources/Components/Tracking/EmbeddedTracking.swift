@@ -11,6 +11,8 @@ import Synchronization
 package final class EmbeddedTracking: Tracking {
     let decisions: Store
     let telemetry: Store
+    /// Both files in one statement, for searches.
+    let joined: JoinedReader
     let ambient: Ambient
     let activeRuns = ActiveRuns()
     private let recovery = Mutex(Recovery.needed)
@@ -27,6 +29,7 @@ package final class EmbeddedTracking: Tracking {
     package init(decisions: Store, telemetry: Store, ambient: Ambient) {
         self.decisions = decisions
         self.telemetry = telemetry
+        joined = JoinedReader(decisions, attaching: telemetry, as: "telemetry")
         self.ambient = ambient
     }
 

@@ -79,7 +79,10 @@ enum MetricTable {
             return Series(id: row[0], latest: StoredPoint(row: row, from: 1))
         }
         let create = try db.cachedStatement(
-            sql: "INSERT INTO tracking_series (run_id, key, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)")
+            sql: """
+                INSERT INTO tracking_series (run_id, key, step, timestamp, value, is_nan, is_ranked)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, EXISTS (SELECT 1 FROM tracking_ranked_keys WHERE key = ?2))
+                """)
         try create.execute(arguments: [run, key, first.step, first.timestamp, first.value, first.isNaN])
         return Series(id: db.lastInsertedRowID, latest: first)
     }
@@ -99,17 +102,16 @@ enum MetricTable {
         return found
     }
 
-    /// One key's latest value for many runs. `runs` is a JSON array of ids.
-    static func latest(_ key: String, ofRuns runs: String, in db: Database) throws -> [String: Double] {
-        let rows = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT run_id, step, timestamp, value, is_nan FROM tracking_series
-                WHERE key = ? AND run_id IN (SELECT value FROM json_each(?))
-                """, arguments: [key, runs])
-        var found: [String: Double] = [:]
-        while let row = try rows.next() { found[row[0] as String] = StoredPoint(row: row, from: 1).number }
-        return found
+    /// More keys than anybody orders runs by.
+    private static let mostRankedKeys = 100
+
+    /// Brings a key's series into the index of values, now and whenever one is added.
+    static func rank(_ key: String, in db: Database) throws {
+        let ranked = try Int.fetchOne(db, sql: "SELECT count(*) FROM tracking_ranked_keys") ?? 0
+        guard ranked < mostRankedKeys else { return }
+        try db.execute(sql: "INSERT OR IGNORE INTO tracking_ranked_keys VALUES (?)", arguments: [key])
+        guard db.changesCount > 0 else { return }
+        try db.execute(sql: "UPDATE tracking_series SET is_ranked = 1 WHERE key = ?", arguments: [key])
     }
 
     /// At most `limit` points of one key after `cursor`, by step, time and value.

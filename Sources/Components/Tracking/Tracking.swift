@@ -10,7 +10,8 @@
 //   LoggedModelRows, …Filter      their rows; their filters as SQL
 //   EmbeddedTracking+Samples      a long series thinned out; the datasets of experiments
 //   MetricTable                   series and points in telemetry.db, NaN and infinities included
-//   RunOrder, PageToken           `metrics.auc DESC` as a comparison; where the next page begins
+//   RunQuery                      a search for runs as SQL over both files
+//   PageToken                     where the next page of a metric's history begins
 //   ActiveRuns                    which runs may be logged to, without a read for each metric
 //   TrackingRules                 MLflow's limits and key rules, as sentences
 //   RunNames                      `brisk-heron-412`

@@ -103,6 +103,8 @@ final class MemoryRegistry: ModelRegistry {
     func models(nameContains: String?, maxResults: Int, pageToken: String?) async throws -> Page<RegisteredModel> {
         throw unused
     }
+    func searchModels(_ search: ModelSearch) async throws -> Page<RegisteredModel> { throw unused }
+    func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion> { throw unused }
     func updateModel(_ name: String, description: String) async throws -> RegisteredModel { throw unused }
     func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel { throw unused }
     func deleteModel(_ name: String) async throws { throw unused }

@@ -121,9 +121,7 @@ final class FakeTracking: Tracking {
         return Page(items: items, nextPageToken: start + 2 < all.count ? String(start + 2) : nil)
     }
     func experiment(id: String) async throws -> Experiment { throw unused }
-    func experiments(view: ViewType, maxResults: Int, pageToken: String?) async throws -> Page<Experiment> {
-        throw unused
-    }
+    func experiments(_ search: ExperimentSearch) async throws -> Page<Experiment> { throw unused }
     func renameExperiment(id: String, to name: String) async throws { throw unused }
     func deleteExperiment(id: String) async throws { throw unused }
     func restoreExperiment(id: String) async throws { throw unused }
@@ -175,6 +173,8 @@ final class FakeRegistry: ModelRegistry {
     func models(nameContains: String?, maxResults: Int, pageToken: String?) async throws -> Page<RegisteredModel> {
         throw unused
     }
+    func searchModels(_ search: ModelSearch) async throws -> Page<RegisteredModel> { throw unused }
+    func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion> { throw unused }
     func updateModel(_ name: String, description: String) async throws -> RegisteredModel { throw unused }
     func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel { throw unused }
     func deleteModel(_ name: String) async throws { throw unused }
