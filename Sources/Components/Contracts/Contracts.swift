@@ -5,6 +5,7 @@
 //   Datasets      DatasetStore    immutable numbered versions of tables              (Parquet on S3)
 //   Features      FeatureStore    entities, views, point-in-time joins, online store (Redis, Feast)
 //   Tracking      Tracking        experiments, runs, params, metrics, tags           (MLflow REST)
+//   Traces        TraceStore      traces of requests, spans, assessments             (OTLP, MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder
