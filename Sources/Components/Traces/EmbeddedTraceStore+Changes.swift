@@ -4,40 +4,51 @@ import GRDB
 import Storage
 
 extension EmbeddedTraceStore {
+    /// Traces per transaction: more would keep the writer from everybody else.
+    private static let deletedAtOnce = 200
+
     package func delete(experimentID: String, _ selection: TraceSelection) async throws -> [String] {
-        try await store.write { context in
-            let db = context.db
-            let found: [String]
+        let ids = try await selected(experimentID, selection)
+        var deleted: [String] = []
+        for start in stride(from: 0, to: ids.count, by: Self.deletedAtOnce) {
+            let some = Array(ids[start...].prefix(Self.deletedAtOnce))
+            deleted += try await store.write { context in
+                let gone = try some.filter { try Self.delete($0, in: context.db) }
+                if !gone.isEmpty {
+                    try context.record(
+                        "traces.deleted", "experiment/\(experimentID)", ["count": .int(Int64(gone.count))])
+                }
+                return gone
+            }
+        }
+        return deleted
+    }
+
+    private func selected(_ experiment: String, _ selection: TraceSelection) async throws -> [String] {
+        try await store.read { db in
             switch selection {
             case .ids(let ids):
                 let list = SpanContent.text(.array(ids.map(JSONValue.string)))
-                found = try String.fetchAll(
-                    db,
-                    sql: """
-                        SELECT id FROM tracing_traces WHERE experiment_id = ? AND id IN (SELECT value FROM json_each(?))
-                        """, arguments: [experimentID, list])
+                let sql =
+                    "SELECT id FROM tracing_traces WHERE experiment_id = ? AND id IN (SELECT value FROM json_each(?))"
+                return try String.fetchAll(db, sql: sql, arguments: [experiment, list])
             case .until(let moment, let limit):
-                found = try String.fetchAll(
-                    db,
-                    sql: """
-                        SELECT id FROM tracing_traces WHERE experiment_id = ? AND timestamp_ms <= ?
-                        ORDER BY timestamp_ms, id LIMIT ?
-                        """, arguments: [experimentID, moment.milliseconds, limit ?? -1])
+                let sql = """
+                    SELECT id FROM tracing_traces WHERE experiment_id = ? AND timestamp_ms <= ?
+                    ORDER BY timestamp_ms, id LIMIT ?
+                    """
+                return try String.fetchAll(db, sql: sql, arguments: [experiment, moment.milliseconds, limit ?? -1])
             }
-            for id in found {
-                for table in Self.dependents {
-                    let statement = try db.cachedStatement(sql: "DELETE FROM \(table) WHERE trace_id = ?")
-                    try statement.execute(arguments: [id])
-                }
-                let statement = try db.cachedStatement(sql: "DELETE FROM tracing_traces WHERE id = ?")
-                try statement.execute(arguments: [id])
-            }
-            if !found.isEmpty {
-                try context.record(
-                    "traces.deleted", "experiment/\(experimentID)", ["count": .int(Int64(found.count))])
-            }
-            return found
         }
+    }
+
+    /// False when somebody else was faster.
+    private static func delete(_ id: String, in db: GRDB.Database) throws -> Bool {
+        for table in dependents {
+            try db.cachedStatement(sql: "DELETE FROM \(table) WHERE trace_id = ?").execute(arguments: [id])
+        }
+        try db.cachedStatement(sql: "DELETE FROM tracing_traces WHERE id = ?").execute(arguments: [id])
+        return db.changesCount == 1
     }
 
     package func setTag(id: String, key: String, value: String?) async throws {

@@ -59,6 +59,9 @@ struct TraceFilter: Sendable {
         var value: Value
     }
 
+    /// SQLite bounds how large a statement grows.
+    private static let most = 100
+
     let comparisons: [Comparison]
 
     /// Throws `invalid_argument` with the position, counted from 1, of what was not understood.
@@ -68,6 +71,9 @@ struct TraceFilter: Sendable {
         while !parser.isAtEnd {
             if !found.isEmpty { try parser.takeAnd() }
             found.append(try parser.comparison())
+            guard found.count <= Self.most else {
+                throw NestboxError.invalid("the filter has more than \(Self.most) comparisons")
+            }
         }
         comparisons = found
     }

@@ -14,6 +14,9 @@ struct TraceQuery: Sendable {
     init(filter: TraceFilter, orderBy: [String], experiments: [String]) throws {
         sql = "SELECT t.id FROM tracing_traces t"
         arguments = []
+        guard orderBy.count <= 20 else {
+            throw NestboxError.invalid("`order_by` names \(orderBy.count) fields; at most 20 are followed")
+        }
         let order = try orderBy.map(TraceFilter.order)
         let keys = try ordering(order)
         // One experiment can be read in the order of its index; many cannot.
@@ -193,9 +196,9 @@ struct TraceQuery: Sendable {
         _ expression: String, _ comparison: TraceFilter.Comparison
     ) throws -> (String, StatementArguments) {
         switch (comparison.comparator, comparison.value) {
-        case (.like, .text(let text)): return ("\(expression) GLOB ?", [Self.glob(text)])
+        case (.like, .text(let text)): return ("\(expression) GLOB ?", [try Self.pattern(Self.glob(text))])
         // SQLite's own LIKE does not tell capital letters of ASCII apart.
-        case (.ilike, .text(let text)): return ("\(expression) LIKE ?", [text])
+        case (.ilike, .text(let text)): return ("\(expression) LIKE ?", [try Self.pattern(text)])
         case (.rlike, .text(let text)):
             try TracePatterns.check(text)
             patterns.append(text)
@@ -210,6 +213,12 @@ struct TraceQuery: Sendable {
         case (let comparator, .number(let number)): return ("\(expression) \(comparator.rawValue) ?", [number])
         default: throw NestboxError.invalid("the comparison `\(comparison.comparator.rawValue)` has no value")
         }
+    }
+
+    /// SQLite refuses longer ones.
+    private static func pattern(_ text: String) throws -> String {
+        guard text.utf8.count <= 50_000 else { throw NestboxError.invalid("a pattern of LIKE has at most 50000 bytes") }
+        return text
     }
 
     /// LIKE's pattern as GLOB's, which tells capital letters apart.

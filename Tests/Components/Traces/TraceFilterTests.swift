@@ -145,6 +145,13 @@ import Tracking
         for order in ["span.name", "timestamp UP", "", "feedback.x DESC"] {
             await expectError(.invalidArgument) { try await found("", [order]) }
         }
+        let long = String(repeating: "*", count: 19_000)
+        await expectError(.invalidArgument, mentions: "50000") { try await found("name LIKE '\(long)'") }
+        let many = Array(repeating: "name = 'a'", count: 101).joined(separator: " and ")
+        await expectError(.invalidArgument, mentions: "100") { try await found(many) }
+        _ = try await found(Array(repeating: "feedback.a LIKE 'b'", count: 100).joined(separator: " and "))
+        await expectError(.invalidArgument, mentions: "21") { try await found("", (0...20).map { "tags.t\($0)" }) }
+        _ = try await found("", (0..<20).map { "tags.t\($0)" })
         await expectError(.invalidArgument, mentions: "twice") { try await found("", ["name", "name DESC"]) }
     }
 
