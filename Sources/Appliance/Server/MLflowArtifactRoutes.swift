@@ -106,7 +106,7 @@ enum MLflowArtifactRoutes {
         }.with { $0.response = .init(type: "application/octet-stream") }
     }
 
-    private static func send(_ path: String, _ call: Call, _ artifacts: any ArtifactStore) async throws -> Response {
+    static func send(_ path: String, _ call: Call, _ artifacts: any ArtifactStore) async throws -> Response {
         guard let header = call.header(.range), let asked = HTTPRange(header) else {
             let (entry, body) = try await artifacts.open(path, range: nil)
             return headers(of: entry, on: .stream(body, type: contentType(path)))

@@ -11,6 +11,7 @@ import Hummingbird
 //   MLflowArtifactRoutes    listing by run, and the proxy that files are uploaded and downloaded through
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
+//   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowLegacyTraceRoutes (2.0)
 //   MLflowFilter, …Search   simple filters, ordering and pages over what the seams return
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONReader, …Writer, MLflowError
@@ -36,9 +37,9 @@ enum MLflowRoutes {
     /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`.
     static func endpoint(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, query: [Route.QueryParameter] = [],
-        _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
+        version: String = "2.0", _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
     ) -> [Route] {
-        let route = Route(method, "/api/2.0/mlflow/" + path, "MLflow", summary) { call in
+        let route = Route(method, "/api/\(version)/mlflow/" + path, "MLflow", summary) { call in
             .bytes(try await body(try await MLflowRequest(call)), type: "application/json")
         }.with {
             $0.errors = .mlflow
@@ -48,7 +49,7 @@ enum MLflowRoutes {
             // MLflow's own limit of a batch is 1 MB; model descriptions and dataset profiles may be longer.
             $0.bodyLimit = 20 << 20
         }
-        return [route, alias(route, at: "/ajax-api/2.0/mlflow/" + path)]
+        return [route, alias(route, at: "/ajax-api/\(version)/mlflow/" + path)]
     }
 
     /// The same route at another path, left out of the document.
