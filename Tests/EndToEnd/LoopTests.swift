@@ -61,6 +61,17 @@ import Testing
         #expect(result.status == 0)
     }
 
+    @Test func realMLflowAndOpenTelemetryClientsTrace() async throws {
+        guard let python = try clients() else { return }
+        let directory = try TemporaryDirectory()
+        let server = try await ServerProcess(data: directory.file("data"))
+        let result = try runCommand(
+            python, [repositoryRoot + "/samples/clients/mlflow_traces.py", server.url],
+            environment: ["MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"])
+        print(result.output)
+        #expect(result.status == 0)
+    }
+
     /// The README's first session, then a real client of what it deployed.
     @Test func aFirstSessionByHand() async throws {
         let directory = try TemporaryDirectory()
