@@ -27,6 +27,8 @@ struct TraceFilterParser {
         guard length <= Self.longest else {
             throw NestboxError.invalid("the filter has \(length) characters; at most \(Self.longest) are read")
         }
+        // SQLite's functions take a text to its first zero only.
+        if let zero = scalars.firstIndex(of: "\0") { throw Self.fault(zero + 1, "a character that no text has", hint) }
         tokens = try Self.split(scalars, hint)
     }
 

@@ -136,7 +136,8 @@ import Tracking
             ("prompt = 'greet'", "name/version"), ("prompt LIKE 'greet/1'", "position 8"),
             ("issue.name = 'x'", "issue"),
             ("name RLIKE '('", "regular expression"), ("and", "position 1"), ("status = 'OK' and", "position 18"),
-            ("name = 'a' name = 'b'", "position 12"), ("name IS MAYBE", "position 6"),
+            ("name RLIKE 'a\0['", "position 14"), ("name = 'a' name = 'b'", "position 12"),
+            ("name IS MAYBE", "position 6"),
             (String(repeating: "a", count: 30_000), "30000"),
         ]
         for (filter, mention) in cases {
