@@ -40,6 +40,10 @@ enum TraceView {
         }
     }
 
+    static func inOneLine(_ assessment: Assessment) -> String {
+        assessment.error != nil || assessment.kind == .issue ? assessed(assessment) : Format.json(assessment.value)
+    }
+
     static func assessed(_ assessment: Assessment) -> String {
         if let error = assessment.error { return "failed: \(error.message ?? error.code)" }
         if assessment.kind == .issue { return assessment.value["issue_name"]?.stringValue ?? "" }
@@ -117,7 +121,7 @@ package struct TracesPage: DashboardPage {
                 request: Format.short(info.requestPreview ?? "", 200),
                 response: Format.short(info.responsePreview ?? "", 200),
                 assessments: info.assessments.filter(\.isValid).map {
-                    "\($0.name): \(Format.short(TraceView.assessed($0), 40))"
+                    "\($0.name): \(Format.short(TraceView.inOneLine($0), 24))"
                 })
         }
         empty =
