@@ -76,6 +76,7 @@ targets += module("Artifacts", in: .components, uses: ["Contracts", "Core", "Sto
 targets += module("Datasets", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Statistics", grdb, crypto])
 targets += module("Features", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", grdb, yams], testsUse: ["Datasets"])
 targets += module("Tracking", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
+targets += module("Traces", in: .components, uses: ["Contracts", "Core", "Storage", grdb], testsUse: ["Tracking"])
 targets += module("Registry", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
 targets += module("Jobs", in: .components, uses: ["Contracts", "Core", "Storage", grdb, lifecycle, logging, subprocess])
 targets += module("Training", in: .components, uses: ["Contracts", "Core", "Tables", "Tabular", "Tuning", "Statistics", yams, logging])
@@ -88,7 +89,7 @@ targets += module("Dashboard", in: .appliance, uses: ["Contracts", "Core", "Stat
 targets += module(
     "Server", in: .appliance,
     uses: [
-        "Access", "Artifacts", "Datasets", "Features", "Tracking", "Registry", "Jobs", "Training", "Serving",
+        "Access", "Artifacts", "Datasets", "Features", "Tracking", "Traces", "Registry", "Jobs", "Training", "Serving",
         "Monitoring", "Contracts", "Dashboard", "CWeb", "Core", "Storage", "Tables", "Statistics",
         hummingbird, hummingbirdCore, lifecycle, logging, nioHTTP,
     ])

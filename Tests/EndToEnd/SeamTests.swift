@@ -28,6 +28,14 @@ import Testing
         try await checkRegistry(server.remote.registry)
     }
 
+    @Test func traces() async throws {
+        let directory = try TemporaryDirectory()
+        let server = try await ServerProcess(data: directory.file("data"))
+        let experiment = try await server.remote.tracking.createExperiment(
+            name: "traces", artifactLocation: nil, tags: [:])
+        try await checkTraceStore(server.remote.traces, experiment: experiment.id)
+    }
+
     @Test func jobs() async throws {
         let directory = try TemporaryDirectory()
         // No slots: the suite itself is the worker.

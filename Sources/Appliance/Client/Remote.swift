@@ -9,6 +9,7 @@ package struct Remote: Sendable {
     package let datasets: RemoteDatasets
     package let features: RemoteFeatures
     package let tracking: RemoteTracking
+    package let traces: RemoteTraces
     package let registry: RemoteRegistry
     package let jobs: RemoteJobs
     package let serving: RemoteServing
@@ -20,6 +21,7 @@ package struct Remote: Sendable {
         datasets = RemoteDatasets(client)
         features = RemoteFeatures(client)
         tracking = RemoteTracking(client)
+        traces = RemoteTraces(client)
         registry = RemoteRegistry(client)
         jobs = RemoteJobs(client)
         serving = RemoteServing(client)

@@ -22,7 +22,7 @@ extension DashboardPage {
 
 /// The entries of the navigation.
 package enum Section: String, Sendable, CaseIterable {
-    case overview, datasets, features, experiments, models, deployments, monitoring, jobs
+    case overview, datasets, features, experiments, traces, models, deployments, monitoring, jobs
 
     var href: String { self == .overview ? "/" : "/\(rawValue)" }
     var label: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }

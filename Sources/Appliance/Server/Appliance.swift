@@ -15,6 +15,7 @@ import Registry
 import ServiceLifecycle
 import Serving
 import Storage
+import Traces
 import Tracking
 import Training
 
@@ -58,6 +59,7 @@ package final class Appliance: Sendable {
     package let datasets: any DatasetStore
     package let features: any FeatureStore
     package let tracking: any Tracking & LoggedModelStore
+    package let traces: any TraceStore
     package let registry: any ModelRegistry
     package let serving: any ModelServer & PredictionLog
     package let monitor: any Monitor
@@ -92,7 +94,8 @@ package final class Appliance: Sendable {
             events: events, ambient: ambient, backupDirectory: directory.backups)
         telemetry = try Store(
             path: directory.telemetry, durability: .checkpoint,
-            migrations: EmbeddedTracking.telemetryMigrations + EmbeddedModelServer.telemetryMigrations,
+            migrations: EmbeddedTracking.telemetryMigrations + EmbeddedModelServer.telemetryMigrations
+                + EmbeddedTraceStore.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)
 
         let artifacts = DirectoryArtifactStore(
@@ -113,7 +116,9 @@ package final class Appliance: Sendable {
         self.datasets = datasets
         self.features = features
         self.registry = registry
-        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
+        let tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
+        self.tracking = tracking
+        traces = EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: ambient)
         serving = embeddedServing
         monitor = embeddedMonitor
         jobs = embeddedJobs

@@ -76,9 +76,10 @@ package struct Call: Sendable {
     package func header(_ name: HTTPField.Name) -> String? { request.headers[name] }
 
     /// The whole body; throws `payload_too_large` beyond the route's limit. A body is read once.
-    package func body() async throws -> Data {
+    /// - Parameter encodings: values of Content-Encoding that the route undoes itself, within a limit of its own.
+    package func body(accepting encodings: Set<String> = []) async throws -> Data {
         try bodyReads.take()
-        try refuseEncodings()
+        try refuseEncodings(except: encodings)
         if let length = declaredLength, length > bodyLimit { throw tooLarge }
         var data = Data()
         let chunks = BodyIterator(request.body.makeAsyncIterator(), limit: bodyLimit, tooLarge: tooLarge)
@@ -104,8 +105,10 @@ package struct Call: Sendable {
     }
 
     /// A compressed body would be read as garbage, or be stored as it is under the name of what it holds.
-    private func refuseEncodings() throws {
-        guard let encoding = header(.contentEncoding), encoding.lowercased() != "identity" else { return }
+    private func refuseEncodings(except accepted: Set<String> = []) throws {
+        guard let encoding = header(.contentEncoding)?.lowercased(), encoding != "identity",
+            !accepted.contains(encoding)
+        else { return }
         throw NestboxError(
             .unsupportedMediaType, "Content-Encoding `\(encoding.prefix(40))` is not supported",
             hint: "send the body uncompressed")

@@ -11,7 +11,7 @@ enum ErrorResponse {
         if error.code == .internalError || error.cause != nil {
             logger.error("\(request.method.rawValue) \(request.uri.path): \(error)")
         }
-        var response = (try? body(error, style: style)) ?? Response(status: .internalServerError)
+        var response = (try? body(error, style: style, request)) ?? Response(status: .internalServerError)
         if error.code == .unauthenticated {
             response.headers[.wwwAuthenticate] = "Basic realm=\"Nestbox\", charset=\"UTF-8\""
         }
@@ -34,7 +34,7 @@ enum ErrorResponse {
         }
     }
 
-    private static func body(_ error: NestboxError, style: Route.ErrorStyle) throws -> Response {
+    private static func body(_ error: NestboxError, style: Route.ErrorStyle, _ request: Request) throws -> Response {
         let status = HTTPResponse.Status(code: error.code.httpStatus)
         switch style {
         case .native: return try .json(ErrorBody(error), status: status)
@@ -42,6 +42,7 @@ enum ErrorResponse {
         case .inferenceProtocol:
             let sentence = error.hint.map { "\(error.message) (\($0))" } ?? error.message
             return try .json(["error": sentence], status: status)
+        case .otlp: return OTLPAnswer.failure(error, request)
         case .page: return ErrorPage.response(error, status: status)
         }
     }

@@ -1,3 +1,5 @@
+import Core
+
 /// Writes MLflow's JSON: snake_case names, 64-bit integers as numbers, NaN and infinities as strings, and nothing at all
 /// for what is not set. By hand because a metric history has tens of thousands of points.
 package struct MLflowJSONWriter {
@@ -71,6 +73,45 @@ package struct MLflowJSONWriter {
         list(name, map.sorted { $0.key < $1.key }) { writer, pair in
             writer.field("key", pair.key)
             writer.field("value", pair.value)
+        }
+    }
+
+    /// `{"key": "value"}`, by key; left out when it is empty.
+    package mutating func map(_ name: StaticString, _ map: [String: String]) {
+        guard !map.isEmpty else { return }
+        value(name, .object(map.mapValues(JSONValue.string)))
+    }
+
+    /// Any value, written out.
+    package mutating func value(_ name: StaticString, _ value: JSONValue) {
+        key(name)
+        write(value)
+    }
+
+    private mutating func write(_ value: JSONValue) {
+        switch value {
+        case .null: bytes += "null".utf8
+        case .bool(let flag): bytes += (flag ? "true" : "false").utf8
+        case .int(let number): bytes += String(number).utf8
+        case .number(let number) where number.isFinite: bytes += number.description.utf8
+        case .number(let number): text(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
+        case .string(let string): text(string)
+        case .array(let items):
+            bytes.append(UInt8(ascii: "["))
+            for (index, item) in items.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                write(item)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let object):
+            bytes.append(UInt8(ascii: "{"))
+            for (index, member) in object.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                text(member.key)
+                bytes.append(UInt8(ascii: ":"))
+                write(member.value)
+            }
+            bytes.append(UInt8(ascii: "}"))
         }
     }
 

@@ -166,6 +166,15 @@ package struct MLflowRequest: Sendable {
         return map
     }
 
+    /// Any value, as it came.
+    func value(_ name: String) -> JSONValue? { fields[name] }
+
+    /// `{"key": "value"}`
+    func map(_ name: String) throws -> [String: String] {
+        guard let object = try object(name) else { return [:] }
+        return try Dictionary(uniqueKeysWithValues: object.fields.keys.map { ($0, try object.string($0) ?? "") })
+    }
+
     /// One of an enumeration's cases, by name or by its protocol buffer number.
     func choice<T: CaseIterable & RawRepresentable>(_ name: String, numbered: [T]) throws -> T?
     where T.RawValue == String {

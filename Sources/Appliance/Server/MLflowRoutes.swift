@@ -15,6 +15,7 @@ import Hummingbird
 //   MLflowFileRoutes        files by run, version and logged model; presigned addresses, refused
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
+//   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowLegacyTraceRoutes (2.0)
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONReader, …Writer, MLflowError
 //
@@ -43,9 +44,9 @@ enum MLflowRoutes {
     /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`.
     static func endpoint(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, query: [Route.QueryParameter] = [],
-        _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
+        version: String = "2.0", _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
     ) -> [Route] {
-        let route = Route(method, "/api/2.0/mlflow/" + path, "MLflow", summary) { call in
+        let route = Route(method, "/api/\(version)/mlflow/" + path, "MLflow", summary) { call in
             .bytes(try await body(try await MLflowRequest(call)), type: "application/json")
         }.with {
             $0.errors = .mlflow
@@ -55,7 +56,7 @@ enum MLflowRoutes {
             // MLflow's own limit of a batch is 1 MB; model descriptions and dataset profiles may be longer.
             $0.bodyLimit = 20 << 20
         }
-        return [route, alias(route, at: "/ajax-api/2.0/mlflow/" + path)]
+        return [route, alias(route, at: "/ajax-api/\(version)/mlflow/" + path)]
     }
 
     /// The same route at another path, left out of the document.

@@ -77,6 +77,7 @@ package enum OpenAPI {
                 "description": "an error with MLflow's code, and ours beside it",
                 "content": ["application/json": ["schema": ["$ref": "#/components/schemas/MLflowError"]]],
             ]
+        case .otlp: ["description": "an error: a google.rpc.Status in the encoding of the request"]
         case .inferenceProtocol:
             [
                 "description": "an error: a sentence",

@@ -11,6 +11,7 @@ import Storage
 ///
 ///   PageRoutes.swift               overview, assets; what page routes share
 ///   TrackingPageRoutes.swift       experiments, runs, artifacts
+///   TracePageRoutes.swift          traces, one trace
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
 ///   OperationPageRoutes.swift      jobs with their logs, monitoring
@@ -20,7 +21,7 @@ enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
             + TrackingPageRoutes.routes(appliance) + DataPageRoutes.routes(appliance)
-            + ModelPageRoutes.routes(appliance)
+            + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
             + OperationPageRoutes.routes(appliance)
     }
 

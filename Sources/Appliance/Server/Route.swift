@@ -18,6 +18,8 @@ package struct Route: Sendable {
         case mlflow
         /// `{"error": "sentence"}`, the Open Inference Protocol's.
         case inferenceProtocol
+        /// A `google.rpc.Status` in the request's encoding, OpenTelemetry's.
+        case otlp
         /// An HTML page.
         case page
     }

@@ -14,6 +14,8 @@ enum Routes {
         routes += MonitoringRoutes.routes(appliance)
         routes += ModelRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
+        routes += MLflowTraceRoutes.routes(appliance)
+        routes += OTLPRoutes.routes(appliance)
         routes += InferenceProtocolRoutes.routes(appliance)
         routes += InvocationRoutes.routes(appliance)
         routes += PageRoutes.routes(appliance)

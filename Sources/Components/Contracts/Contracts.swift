@@ -6,6 +6,7 @@
 //   Features      FeatureStore    entities, views, point-in-time joins, online store (Redis, Feast)
 //   Tracking      Tracking        experiments, runs, params, metrics, tags           (MLflow REST)
 //   LoggedModels  LoggedModelStore  models as runs log them, a part of tracking       (MLflow REST)
+//   Traces        TraceStore      traces of requests, spans, assessments             (OTLP, MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
 //   SearchFilter  MLflow's language for filters and orders, which both search with
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)

@@ -68,6 +68,12 @@ static const unsigned char f_pages_overview_mustache[] = {
 static const unsigned char f_pages_run_mustache[] = {
 #embed "../../../web/pages/run.mustache"
 };
+static const unsigned char f_pages_trace_mustache[] = {
+#embed "../../../web/pages/trace.mustache"
+};
+static const unsigned char f_pages_traces_mustache[] = {
+#embed "../../../web/pages/traces.mustache"
+};
 static const unsigned char f_parts_alerts_mustache[] = {
 #embed "../../../web/parts/alerts.mustache"
 };
@@ -118,6 +124,8 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/monitoring.mustache", f_pages_monitoring_mustache),
     FILE_ENTRY("pages/overview.mustache", f_pages_overview_mustache),
     FILE_ENTRY("pages/run.mustache", f_pages_run_mustache),
+    FILE_ENTRY("pages/trace.mustache", f_pages_trace_mustache),
+    FILE_ENTRY("pages/traces.mustache", f_pages_traces_mustache),
     FILE_ENTRY("parts/alerts.mustache", f_parts_alerts_mustache),
     FILE_ENTRY("parts/badge.mustache", f_parts_badge_mustache),
     FILE_ENTRY("parts/empty.mustache", f_parts_empty_mustache),

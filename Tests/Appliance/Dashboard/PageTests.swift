@@ -122,6 +122,25 @@ import Testing
         #expect(html.contains("aria-label=\"log_loss by step\""))
     }
 
+    @Test func aWaterfallNestsSpansByTheirParents() throws {
+        let html = try rendered("trace")
+        let order = ["answer", "retrieve", "embed", "plan", "query flights", "query flights", "summarise", "stray"]
+        let names = html.components(separatedBy: "<b>").dropFirst().map { String($0.prefix { $0 != "<" }) }
+        #expect(names == order)
+        // The root fills the width; its child begins within it, and what failed is open and says why.
+        #expect(html.contains("style=\"left:0.00%;width:100.00%\""))
+        #expect(html.contains("padding-left:0.9rem\"><b>retrieve") && html.contains("padding-left:1.8rem\"><b>embed"))
+        #expect(html.contains("class=\"failed\" open") && html.contains("the warehouse did not answer"))
+        #expect(html.contains("aria-label=\"stray, running\""))
+    }
+
+    @Test func spansThatAreEachOthersParentsStillShow() throws {
+        var trace = Samples().trace
+        trace.spans[0].parentID = trace.spans[1].id
+        let html = try dashboard.html(TracePage(trace, experiment: Samples().experiment, now: Samples().now))
+        #expect(html.components(separatedBy: "<details").count == trace.spans.count + 1)
+    }
+
     @Test func repeatedEventsAreOneLine() throws {
         var input = OverviewInput()
         func fact(_ kind: String, _ subject: String) -> Fact {

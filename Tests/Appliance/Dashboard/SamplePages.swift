@@ -40,7 +40,19 @@ extension Samples {
                     experiment, runs: runs, sort: "metrics.test_auc", ascending: false, allParams: false, next: nil,
                     now: now)
             ),
-            ("run", RunPage(inputs, now: now)), ("datasets", DatasetsPage([dataset], now: now)),
+            ("run", RunPage(inputs, now: now)), ("trace", TracePage(trace, experiment: experiment, now: now)),
+            (
+                "traces",
+                TracesPage(
+                    [trace.info, trace.info], experiments: [experiment], chosen: experiment.id,
+                    filter: dress("status = 'OK'"), failure: nil, next: "/traces?page=x", now: now)
+            ),
+            (
+                "traces-failed",
+                TracesPage(
+                    [], experiments: [experiment], chosen: nil, filter: dress("x"), failure: failure, next: nil,
+                    now: now)
+            ), ("datasets", DatasetsPage([dataset], now: now)),
             (
                 "dataset",
                 DatasetPage(
@@ -139,6 +151,18 @@ extension Samples {
                     RunInputs(
                         run: bare, experiment: experiment, histories: [:], artifacts: [], importance: [], children: [],
                         parent: nil, versions: []), now: now)
+            ),
+            (
+                "trace",
+                TracePage(
+                    Trace(
+                        info: TraceInfo(id: "tr-0", experimentID: "1", requestTime: now, state: .unspecified), spans: []
+                    ),
+                    experiment: experiment, now: now)
+            ),
+            (
+                "traces",
+                TracesPage([], experiments: [], chosen: nil, filter: "", failure: nil, next: nil, now: now)
             ),
             ("datasets", DatasetsPage([], now: now)),
             (

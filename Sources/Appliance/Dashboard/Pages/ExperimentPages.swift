@@ -68,6 +68,7 @@ package struct ExperimentPage: DashboardPage {
     package let events = ["experiment", "run", "metrics"]
 
     let id: String
+    let tracesHref: String
     let hasRuns: Bool
     let summary: String
     let columns: [Column]
@@ -89,6 +90,7 @@ package struct ExperimentPage: DashboardPage {
         id = experiment.id
         title = experiment.name
         path = Format.link("experiments", experiment.id)
+        tracesHref = "/traces?experiment=\(Format.encoded(experiment.id))"
         hasRuns = !runs.isEmpty
         self.next = next
         let metricKeys = MetricOrder.sorted(Set(runs.flatMap { $0.metrics.map(\.key) }))

@@ -1,4 +1,3 @@
-import Core
 import Foundation
 
 /// Reads JSON (RFC 8259) into `JSONValue`, several times faster than JSONDecoder, which makes up most of a small

@@ -1,6 +1,5 @@
 import Core
 import Foundation
-import Serving
 import Testing
 
 @Suite struct JSONReaderTests {
