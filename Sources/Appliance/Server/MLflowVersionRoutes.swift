@@ -85,6 +85,4 @@ enum MLflowVersionRoutes {
     private static func answer(_ version: ModelVersion) -> [UInt8] {
         MLflowJSONWriter.object { $0.object("model_version") { $0.modelVersion(version) } }
     }
-
-    }
 }
