@@ -59,11 +59,11 @@ enum InvocationRoutes {
         switch type.trimmingCharacters(in: .whitespaces).lowercased() {
         case "application/json":
             let signature = try await serving.signature(deployment)
-            rows = try ScoringInput.rows(
-                try await DeploymentRoutes.json(of: call, acceptsNaN: true), signature: signature)
+            rows = try await call.json(acceptsNonFinite: true) { try ScoringInput.rows($0, signature: signature) }
         case "text/csv":
             let signature = try await serving.signature(deployment)
             let body = try await call.body()
+            // Whatever its size: a small one may be compressed.
             rows = try await ComputePool.shared.run { try ScoringInput.rows(csv: body, signature: signature) }
         default:
             throw NestboxError(

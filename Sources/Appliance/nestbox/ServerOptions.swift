@@ -20,6 +20,11 @@ struct ServerOptions: ParsableArguments {
     var token: String?
     @Option(help: "Jobs that run at once (NESTBOX_JOB_SLOTS; default 1).")
     var jobSlots: String?
+    @Option(
+        help:
+            "Megabytes of memory that a table may take up while it is imported (NESTBOX_IMPORT_MEMORY; default a quarter of the machine's)."
+    )
+    var importMemory: String?
     @Option(help: "Seconds between drift checks (NESTBOX_MONITOR_INTERVAL; default 30).")
     var monitorInterval: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
@@ -32,8 +37,8 @@ struct ServerOptions: ParsableArguments {
     /// Flags before environment before file.
     func resolve() throws -> (options: Appliance.Options, logger: Logger) {
         let known: Set = [
-            "data", "host", "port", "token", "job-slots", "monitor-interval", "web-dir", "log-level", "threads", "url",
-            "samples",
+            "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "web-dir", "log-level",
+            "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
         var file: (text: String, path: String)?
@@ -47,7 +52,8 @@ struct ServerOptions: ParsableArguments {
         let settings = try Settings(
             flags: [
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
-                "monitor-interval": monitorInterval, "web-dir": webDir, "log-level": logLevel,
+                "import-memory": importMemory, "monitor-interval": monitorInterval, "web-dir": webDir,
+                "log-level": logLevel,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -56,6 +62,9 @@ struct ServerOptions: ParsableArguments {
         options.port = try settings.integer("port", in: 0...65535) ?? options.port
         options.token = settings.string("token")
         options.jobSlots = try settings.integer("job-slots", in: 0...64) ?? options.jobSlots
+        if let megabytes = try settings.integer("import-memory", in: 1...1 << 30) {
+            options.importMemory = megabytes << 20
+        }
         options.monitorInterval = try settings.seconds("monitor-interval") ?? options.monitorInterval
         options.webDirectory = settings.string("web-dir")
         let levelName = settings.string("log-level") ?? "notice"

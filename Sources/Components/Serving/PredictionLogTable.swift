@@ -120,7 +120,8 @@ enum PredictionLogTable {
         return LoggedPrediction(
             id: row["id"], row: row["line"], at: Timestamp(milliseconds: row["at"]), deployment: row["deployment"],
             model: row["model"], version: row["version"],
-            inputs: try JSONReader.parse(inputs, what: "the logged inputs").objectValue ?? [:], output: row["output"])
+            inputs: try JSONReader.parse(inputs.utf8, what: "the logged inputs").objectValue ?? [:],
+            output: row["output"])
     }
 
     /// Logged rows as they were stored, oldest first.
@@ -131,7 +132,7 @@ enum PredictionLogTable {
 
         /// The model's inputs, `prediction` and `predicted_at`; an input of one of these two names is left out.
         func table(_ reader: RowReader) throws -> Tables.Table {
-            let rows = try inputs.map { try JSONReader.parse($0, what: "the logged inputs").objectValue ?? [:] }
+            let rows = try inputs.map { try JSONReader.parse($0.utf8, what: "the logged inputs").objectValue ?? [:] }
             let own = ["prediction", "predicted_at"]
             let columns = try reader.table(try reader.cells(rows, found: [:]), rowCount: rows.count)
                 .select(reader.inputs.map(\.name).filter { !own.contains($0) })

@@ -8,7 +8,6 @@
 //   PredictionLogTable    reading the log back, as rows and as columns
 //   DeploymentTable       the rows behind the deployments
 //   ServingRecorder       counts and latencies per deployment
-//   JSONReader            request bodies -> JSONValue, several times faster than JSONDecoder
 //
 // A deployment is a name and a reference to a ServedModel. Deploying loads and warms the new model first, commits the
 // row, then swaps the reference: a request that is under way finishes on the model it began with.
