@@ -79,7 +79,7 @@ targets += module("Tracking", in: .components, uses: ["Contracts", "Core", "Stor
 targets += module("Traces", in: .components, uses: ["Contracts", "Core", "Storage", grdb], testsUse: ["Tracking"])
 targets += module("Registry", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
 targets += module("Jobs", in: .components, uses: ["Contracts", "Core", "Storage", grdb, lifecycle, logging, subprocess])
-targets += module("Training", in: .components, uses: ["Contracts", "Core", "Tables", "Tabular", "Tuning", "Statistics", yams, logging])
+targets += module("Training", in: .components, uses: ["Contracts", "Core", "Tables", "Tabular", "Tuning", "Statistics", logging])
 targets += module("Serving", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Tabular", "Statistics", grdb, lifecycle, logging])
 targets += module("Monitoring", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Statistics", grdb, lifecycle, logging])
 

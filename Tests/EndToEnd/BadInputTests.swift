@@ -105,6 +105,59 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("data/tmp")).isEmpty)
     }
 
+    /// Bodies that cost far more to read than to send. Each is refused by its depth, and `/health` answers meanwhile.
+    @Test func deeplyNestedBodiesAreRefused() async throws {
+        let directory = try TemporaryDirectory()
+        let server = try await ServerProcess(data: directory.file("data"))
+        let routes = [
+            ("PUT", "/api/v1/features", 1_000_000), ("POST", "/api/v1/jobs", 250_000),
+            ("POST", "/api/v1/training", 200_000), ("POST", "/api/v1/deployments", 4_000_000),
+            ("POST", "/api/2.0/mlflow/runs/log-batch", 900_000), ("POST", "/v2/repository/index", 4_000_000),
+        ]
+        for (index, opening) in ["[", #"{"a":"#, #"{"kind":"k","name":"n","payload":["#].enumerated() {
+            await withTaskGroup(of: (String, String).self) { group in
+                for (number, (method, path, size)) in routes.enumerated() {
+                    let file = directory.file("body-\(index)-\(number)")
+                    let body = Data(String(repeating: opening, count: size / opening.utf8.count).utf8)
+                    group.addTask {
+                        do {
+                            try body.write(to: URL(fileURLWithPath: file))
+                            let answer = try runCommand(
+                                "/usr/bin/env",
+                                [
+                                    "curl", "-s", "-w", "%{http_code}", "-X", method, "-H",
+                                    "Content-Type: application/json", "--data-binary", "@" + file, server.url + path,
+                                ])
+                            return (path, answer.output)
+                        } catch {
+                            return (path, "\(error)")
+                        }
+                    }
+                }
+                for _ in 0..<20 {
+                    let health: JSONValue? = try? await server.remote.client.get("/health")
+                    #expect(health?["status"] == "ok")
+                }
+                for await (path, answer) in group {
+                    #expect(
+                        answer.contains("nested more than 64 levels deep"), "\(path) \(opening): \(answer.prefix(400))")
+                    #expect(answer.hasSuffix("400"), "\(path) \(opening): \(answer.suffix(400))")
+                }
+            }
+        }
+        var bomb = ["entities: &a0 [lol, lol]"]
+        for level in 1...40 { bomb.append("a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]") }
+        for (method, path) in [("PUT", "/api/v1/features"), ("POST", "/api/v1/training")] {
+            let answer = try runCommand(
+                "/usr/bin/env",
+                [
+                    "curl", "-s", "-w", "%{http_code}", "-X", method, "--data-binary", bomb.joined(separator: "\n"),
+                    server.url + path,
+                ])
+            #expect(answer.output.contains("aliases") && answer.output.hasSuffix("400"), "\(path): \(answer.output)")
+        }
+    }
+
     @Test func aCompressedBodyIsRefusedAsSuch() async throws {
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(data: directory.file("data"))

@@ -93,10 +93,16 @@ package func checkDatasetExactness(_ store: any DatasetStore, name: String) asyn
         ("flag", .bool([true, false, true, false, false], flags)),
         ("time", .timestamp([-1, 0, 1_357_020_000_123, 0, 253_402_300_799_999], flags)),
         ("nothing", .string([nil, nil, nil, nil, nil])),
+        ("a, comma", .int64([1, 2, 3, 4, 5])),
+        ("a \"quote\" & more=%2C\n+é", .int64([5, 4, 3, 2, 1])),
     ])
     let version = try await store.save(table, as: DatasetImport(name: name, format: .csv, source: "a test"))
     #expect(version.rowCount == 5)
     #expect(try await store.table(DatasetReference(name: name), columns: nil) == table)
+    for columns in [["a, comma"], [table.schema.names[7], "int", "a, comma"]] {
+        let some = try await store.table(DatasetReference(name: name), columns: columns)
+        #expect(try some == table.select(columns))
+    }
 }
 
 /// JSON Lines, and a body of some megabytes in many chunks.

@@ -53,12 +53,21 @@ package struct RemoteDatasets: DatasetStore {
         // The schema first, so that the rows are read with its types, and the version that it belongs to.
         let version = try await version(reference)
         let pinned = DatasetReference(name: version.dataset, version: version.version)
-        let fields = try columns.map(version.fields)
-        let target = APIClient.path(path(pinned, "/data"), query: [("columns", columns?.joined(separator: ","))])
+        var options = CSVOptions(schema: version.schema)
+        var target = path(pinned, "/data")
+        if let columns {
+            let fields = try version.fields(columns)
+            // One parameter per column: no character is safe as a separator in a name. Servers limit a request's first
+            // lines, so thousands of names are picked out here instead.
+            let selecting = APIClient.path(target, query: columns.map { ("column", $0) })
+            if !columns.isEmpty, selecting.utf8.count < 32_000 {
+                target = selecting
+                options.schema = Schema(fields)
+            }
+        }
         let bytes = try await client.stream(.GET, target).collect(upTo: 4 << 30)
-        var options = CSVOptions()
-        options.schema = fields.map { Schema($0) } ?? version.schema
-        return try await ComputePool.shared.run { [options] in try CSVReader.read(bytes: bytes, options: options) }
+        let table = try await ComputePool.shared.run { [options] in try CSVReader.read(bytes: bytes, options: options) }
+        return try columns.map { try table.select($0) } ?? table
     }
 
     package func preview(_ reference: DatasetReference, rows: Int) async throws -> Table {

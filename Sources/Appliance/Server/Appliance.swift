@@ -33,6 +33,8 @@ package final class Appliance: Sendable {
         package var token: String?
         /// Jobs that run at once.
         package var jobSlots = 1
+        /// Bytes that a table may take up in memory while it is imported.
+        package var importMemory = MachineMemory.bytes / 4
         /// Seconds between drift checks.
         package var monitorInterval = 30.0
         /// Seconds that events of high rate are kept; nil for ever.
@@ -101,7 +103,8 @@ package final class Appliance: Sendable {
         let artifacts = DirectoryArtifactStore(
             directory: directory.artifacts, temporary: directory.temporary, store: decisions, ambient: ambient)
         let datasets = EmbeddedDatasets(
-            directory: directory.datasets, temporary: directory.temporary, store: decisions, ambient: ambient)
+            directory: directory.datasets, temporary: directory.temporary, store: decisions, ambient: ambient,
+            importMemory: options.importMemory)
         let features = EmbeddedFeatures(store: decisions, datasets: datasets, ambient: ambient)
         let registry = EmbeddedRegistry(store: decisions, ambient: ambient)
         embeddedServing = EmbeddedModelServer(

@@ -88,10 +88,31 @@ package struct Call: Sendable {
     }
 
     /// The body as JSON; errors name the place.
-    package func json<T: Decodable>(_ type: T.Type) async throws -> T {
+    package func json<T: Decodable & Sendable>(_ type: T.Type) async throws -> T {
+        try await read { data in
+            guard !data.isEmpty else { throw Self.missingBody }
+            return try JSON.decode(type, from: data, what: "the request body", deepest: JSON.deepestRequest)
+        }
+    }
+
+    /// What `parse` makes of the body as JSON, which may hold NaN and infinities as Python writes them when asked for.
+    package func json<T: Sendable>(
+        acceptsNonFinite: Bool = false, parse: @escaping @Sendable (JSONValue) throws -> T
+    ) async throws -> T {
+        try await read { data in
+            guard !data.isEmpty else { throw Self.missingBody }
+            return try parse(try JSONReader.parse(data, what: "the request body", acceptsNonFinite: acceptsNonFinite))
+        }
+    }
+
+    /// What `parse` makes of the body. A large one is read on a compute thread, so that it keeps nobody waiting.
+    package func read<T: Sendable>(_ parse: @escaping @Sendable (Data) throws -> T) async throws -> T {
         let data = try await body()
-        guard !data.isEmpty else { throw NestboxError.invalid("the request has no body", hint: "send a JSON object") }
-        return try JSON.decode(type, from: data, what: "the request body")
+        return data.count < 64 << 10 ? try parse(data) : try await ComputePool.shared.run { try parse(data) }
+    }
+
+    private static var missingBody: NestboxError {
+        .invalid("the request has no body", hint: "send a JSON object")
     }
 
     /// The body chunk by chunk, for uploads; ends with `payload_too_large` beyond the route's limit.

@@ -89,12 +89,14 @@ enum DatasetRoutes {
 
     private static func data(_ datasets: any DatasetStore) -> Route {
         var route = Route(.get, "/api/v1/datasets/{name}/versions/{version}/data", tag, "All rows as CSV") { call in
-            let columns = call.query("columns").map { $0.split(separator: ",").map(String.init) }
-            let table = try await datasets.table(try reference(call), columns: columns)
+            let columns = call.queries("column")
+            let table = try await datasets.table(try reference(call), columns: columns.isEmpty ? nil : columns)
             let bytes = try await ComputePool.shared.run { try CSVWriter.bytes(table) }
             return .stream(ByteStream(bytes), type: "text/csv; charset=utf-8")
         }
-        route.query = [.init("columns", "comma-separated names; all when left out")]
+        var column = Route.QueryParameter("column", "a column's name, once for each column; all when left out")
+        column.schema = ["type": "array", "items": ["type": "string"]]
+        route.query = [column]
         route.response = .init(type: "text/csv", schema: ["type": "string"])
         return route
     }

@@ -57,18 +57,18 @@ enum DeploymentRoutes {
         ]
     }
 
-    /// Not `Route.json`: a request's rows are read by hand, because JSONDecoder would take longer than the model.
+    /// Not `Route.json`: a request's rows are read by hand, because a decoder would take longer than the model.
     private static func predict(_ serving: any ModelServer) -> Route {
         var route = Route(.post, "/api/v1/deployments/{name}/predict", tag, "Predict: one output per row") { call in
-            let body = try await json(of: call)
-            guard let items = body["rows"]?.arrayValue else {
-                throw NestboxError.invalid(
-                    "the request body: `rows` must be an array of objects",
-                    hint: #"send {"rows": [{"column": value, …}]}"#)
+            let (rows, time) = try await call.json { body in
+                guard let items = body["rows"]?.arrayValue else {
+                    throw NestboxError.invalid(
+                        "the request body: `rows` must be an array of objects",
+                        hint: #"send {"rows": [{"column": value, …}]}"#)
+                }
+                return (try objects(items, in: "rows"), try eventTime(body["at"], in: "the request body's `at`"))
             }
-            let prediction = try await serving.predict(
-                try call.parameter("name"), rows: try objects(items, in: "rows"),
-                at: try eventTime(body["at"], in: "the request body's `at`"))
+            let prediction = try await serving.predict(try call.parameter("name"), rows: rows, at: time)
             return try .json(prediction)
         }
         route.request = .json(PredictRequest.self)
@@ -87,16 +87,6 @@ enum DeploymentRoutes {
         }
         throw NestboxError.invalid(
             "\(place) is not a time", hint: "write ISO 8601 like 2013-06-01T12:00:00Z, or milliseconds since 1970")
-    }
-
-    /// The body as JSON; a large one is read on a compute thread.
-    static func json(of call: Call, acceptsNaN: Bool = false) async throws -> JSONValue {
-        let data = try await call.body()
-        guard !data.isEmpty else { throw NestboxError.invalid("the request has no body", hint: "send a JSON object") }
-        let parse: @Sendable () throws -> JSONValue = {
-            try JSONReader.parse(data, what: "the request body", acceptsNaN: acceptsNaN)
-        }
-        return data.count < 64 << 10 ? try parse() : try await ComputePool.shared.run(parse)
     }
 
     static func objects(_ items: [JSONValue], in place: String) throws -> [[String: JSONValue]] {

@@ -47,11 +47,17 @@ enum FeatureRoutes {
     /// YAML or JSON: JSON is YAML too.
     private static func apply(_ features: any FeatureStore) -> Route {
         var route = Route(.put, "/api/v1/features", tag, "Add or replace definitions; all or nothing") { call in
-            let text = String(decoding: try await call.body(), as: UTF8.self)
-            return try .json(try await features.apply(try FeatureDefinitions(yaml: text)))
+            let definitions = try await call.read { body in
+                guard let text = String(validating: body, as: UTF8.self) else {
+                    throw NestboxError.invalid("the definitions are not UTF-8 text")
+                }
+                return try FeatureDefinitions(yaml: text)
+            }
+            return try .json(try await features.apply(definitions))
         }
         route.request = .init(type: "application/yaml", schema: SchemaProbe.schema(of: FeatureDefinitions.self))
         route.response = .json(FeatureDefinitions.self)
+        route.bodyLimit = YAMLText.largest
         return route
     }
 }

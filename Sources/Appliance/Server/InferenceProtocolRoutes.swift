@@ -85,16 +85,20 @@ enum InferenceProtocolRoutes {
             throw InferenceTensors.binaryRefused(nil)
         }
         let deployment = try await deployment(serving, call)
-        let request = try await DeploymentRoutes.json(of: call, acceptsNaN: true)
-        let rows = try InferenceTensors.rows(request, signature: try await serving.signature(deployment.name))
+        let signature = try await serving.signature(deployment.name)
+        let (request, rows) = try await call.json(acceptsNonFinite: true) { request in
+            let rows = try InferenceTensors.rows(request, signature: signature)
+            return (request, rows)
+        }
         let eventTime = try DeploymentRoutes.eventTime(request["parameters"]?["at"], in: "`parameters.at`")
         return try InferenceTensors.response(
             try await serving.predict(deployment.name, rows: rows, at: eventTime), to: request)
     }
 
     private static func repositoryIndex(_ serving: any ModelServer, _ call: Call) async throws -> JSONValue {
-        let body = try await call.body()
-        let readyOnly = body.isEmpty ? false : try JSON.decode(JSONValue.self, from: body)["ready"]?.boolValue ?? false
+        let readyOnly = try await call.read { body in
+            body.isEmpty ? false : try JSONReader.parse(body, what: "the request body")["ready"]?.boolValue ?? false
+        }
         var models: [JSONValue] = []
         for deployment in try await serving.deployments() {
             var reason = ""

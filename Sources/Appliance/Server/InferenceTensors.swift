@@ -54,6 +54,7 @@ package enum InferenceTensors {
         guard Set(tensors.map(\.name)).count == tensors.count else {
             throw NestboxError.invalid("`inputs` names a tensor twice")
         }
+        try PredictionLimits.check(rows: rowCount ?? 0, columns: tensors.count)
         return (0..<(rowCount ?? 0)).map { row in
             Dictionary(tensors.map { ($0.name, $0.values[row]) }, uniquingKeysWith: { $1 })
         }
@@ -74,6 +75,7 @@ package enum InferenceTensors {
                 "tensor `\(tensor.name)` has \(width) columns; the model has \(names.count) inputs",
                 hint: "the columns are, in this order: \(names.joined(separator: ", "))")
         }
+        try PredictionLimits.check(rows: tensor.shape[0], columns: width)
         return (0..<tensor.shape[0]).map { row in
             Dictionary(names.indices.map { (names[$0], tensor.values[row * width + $0]) }, uniquingKeysWith: { $1 })
         }
@@ -172,7 +174,10 @@ package enum InferenceTensors {
             "model_name": .string(prediction.deployment), "model_version": .string(String(prediction.version)),
             "parameters": ["prediction_id": .string(prediction.id)], "outputs": isWanted ? [output] : [],
         ]
-        if let id = request["id"], id != .null { response["id"] = id }
+        if let id = request["id"], id != .null {
+            guard let text = id.stringValue else { throw NestboxError.invalid("`id` must be a string, not \(id.kind)") }
+            response["id"] = .string(text)
+        }
         return .object(response)
     }
 }

@@ -60,12 +60,16 @@ enum InvocationRoutes {
         switch type.trimmingCharacters(in: .whitespaces).lowercased() {
         case "application/json":
             let signature = try await serving.signature(deployment)
-            let body = try await DeploymentRoutes.json(of: call, acceptsNaN: true)
-            rows = try ScoringInput.rows(body, signature: signature)
-            eventTime = try DeploymentRoutes.eventTime(body["params"]?["at"], in: "`params.at`")
+            (rows, eventTime) = try await call.json(acceptsNonFinite: true) { body in
+                (
+                    try ScoringInput.rows(body, signature: signature),
+                    try DeploymentRoutes.eventTime(body["params"]?["at"], in: "`params.at`")
+                )
+            }
         case "text/csv":
             let signature = try await serving.signature(deployment)
             let body = try await call.body()
+            // Whatever its size: a small one may be compressed.
             rows = try await ComputePool.shared.run { try ScoringInput.rows(csv: body, signature: signature) }
         default:
             throw NestboxError(

@@ -36,7 +36,7 @@ enum JobRoutes {
                     request.payload = try recipe.jobRequest().payload
                 }
                 return try await jobs.submit(request)
-            },
+            }.with { $0.bodyLimit = TrainingRoutes.bodyLimit },
             .get(
                 "/api/v1/jobs", "Jobs", "Jobs, newest first",
                 query: [

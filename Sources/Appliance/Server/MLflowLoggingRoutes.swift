@@ -154,7 +154,7 @@ enum MLflowLoggingRoutes {
     }
 
     private static func model(_ request: MLflowRequest) throws -> JSONValue {
-        let model = try JSON.decode(JSONValue.self, from: try request.required("model_json"), what: "`model_json`")
+        let model = try JSONReader.parse(try request.required("model_json").utf8, what: "`model_json`")
         let missing = ["artifact_path", "flavors", "run_id", "utc_time_created"].filter { model[$0] == nil }
         guard missing.isEmpty else {
             throw NestboxError.invalid("Model json is missing mandatory fields: \(missing.joined(separator: ", "))")

@@ -16,20 +16,22 @@ package struct MLflowRequest: Sendable {
     /// Reads the body, or the query when there is no body.
     init(_ call: Call) async throws {
         place = ""
-        let data = try await call.body()
-        guard data.isEmpty else {
-            isQuery = false
-            var value = try MLflowJSONReader.parse([UInt8](data))
-            // Old clients send the object as a JSON string.
-            if case .string(let inner) = value { value = try MLflowJSONReader.parse(Array(inner.utf8)) }
-            guard let object = value.objectValue else {
-                throw NestboxError.invalid("the request body must be a JSON object, not \(value.kind)")
-            }
-            fields = object
-            return
+        let body = try await call.read { data -> [String: JSONValue]? in data.isEmpty ? nil : try Self.object(data) }
+        isQuery = body == nil
+        fields = try body ?? Self.query(call.request.uri.query ?? "")
+    }
+
+    private static func object(_ body: Data) throws -> [String: JSONValue] {
+        let what = "the request body"
+        var value = try JSONReader.parse(body, what: what, acceptsNonFinite: true)
+        // Old clients send the object as a JSON string.
+        if case .string(let inner) = value {
+            value = try JSONReader.parse(inner.utf8, what: what, acceptsNonFinite: true)
         }
-        isQuery = true
-        fields = try Self.query(call.request.uri.query ?? "")
+        guard let object = value.objectValue else {
+            throw NestboxError.invalid("\(what) must be a JSON object, not \(value.kind)")
+        }
+        return object
     }
 
     package init(fields: [String: JSONValue], place: String = "") {
@@ -192,9 +194,8 @@ package struct MLflowRequest: Sendable {
     }
 
     func wrong(_ name: String, _ value: JSONValue, _ expected: String) -> NestboxError {
-        let shown = (try? JSON.string(value)) ?? value.kind
-        return .invalid(
-            "Invalid value \(shown.prefix(120)) for parameter '\(place)\(name)' supplied: expected \(expected).\(Self.docs)"
+        .invalid(
+            "Invalid value \(value.excerpt(120)) for parameter '\(place)\(name)' supplied: expected \(expected).\(Self.docs)"
         )
     }
 }

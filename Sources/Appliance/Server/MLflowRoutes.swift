@@ -17,7 +17,7 @@ import Hummingbird
 //   MLflowVersionRoutes     model versions, stages
 //   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowLegacyTraceRoutes (2.0)
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
-//   MLflowJSONReader, …Writer, MLflowError
+//   MLflowJSONWriter, MLflowError
 //
 // It talks to the seams only, and refuses what it does not know: an endpoint that is not listed here answers
 // ENDPOINT_NOT_FOUND, on which clients fall back to what older servers offer.

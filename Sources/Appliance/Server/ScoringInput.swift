@@ -43,6 +43,7 @@ package enum ScoringInput {
     private static func positional(_ items: [JSONValue], names: [String], place: String) throws -> [[String: JSONValue]]
     {
         guard Set(names).count == names.count else { throw NestboxError.invalid("`\(place)`: a column is named twice") }
+        try PredictionLimits.check(rows: items.count, columns: names.count)
         return try items.enumerated().map { index, item in
             guard let values = item.arrayValue, values.count == names.count else {
                 let found = item.arrayValue.map { "\($0.count) values" } ?? item.kind
@@ -62,23 +63,36 @@ package enum ScoringInput {
             throw NestboxError.invalid(
                 "`\(place).\(odd.key)` has \(odd.value.count) values; another column has \(count)")
         }
+        try PredictionLimits.check(rows: count, columns: lists.count)
         return (0..<count).map { row in lists.mapValues { $0[row] } }
     }
 
-    /// CSV with a header; each column is read as the type that the model wants.
+    /// What CSV may take up, also when it is compressed: as much as the largest JSON body, and what its columns need.
+    private static let limits: TableLimits = {
+        var limits = TableLimits()
+        limits.expandedBytes = Int64(DeploymentRoutes.bodyLimit)
+        limits.memoryBytes = 4 * DeploymentRoutes.bodyLimit
+        limits.hint = "send the rows in several requests"
+        return limits
+    }()
+
+    /// CSV with a header, also compressed; each column is read as the type that the model wants.
     package static func rows(csv: Data, signature: ModelSignature) throws -> [[String: JSONValue]] {
         let types = Dictionary(signature.inputs.map { ($0.name, $0.type) }, uniquingKeysWith: { $1 })
         // Read once as it looks, then again with the model's types where that matters: what looks like a number may be a
         // category, and what looks like text is wrong where a number is wanted. Numbers are left to the model server to
         // judge, which takes 3.0 for a whole number and milliseconds for a time.
-        let fields = try CSVReader.read(bytes: csv).schema.fields
+        var options = CSVOptions()
+        options.limits = limits
+        let fields = try CSVReader.read(bytes: csv, options: options).schema.fields
         let names = fields.map(\.name)
-        let schema = Schema(
+        options.schema = Schema(
             fields.map { field in
                 guard let type = types[field.name], type == .string || field.type == .string else { return field }
                 return Field(field.name, type)
             })
-        let table = try CSVReader.read(bytes: csv, options: CSVOptions(schema: schema))
+        let table = try CSVReader.read(bytes: csv, options: options)
+        try PredictionLimits.check(rows: table.rowCount, columns: names.count)
         return (0..<table.rowCount).map { row in
             Dictionary(zip(names, table.columns).map { ($0, $1[row].json) }, uniquingKeysWith: { $1 })
         }

@@ -20,6 +20,11 @@ struct ServerOptions: ParsableArguments {
     var token: String?
     @Option(help: "Jobs that run at once (NESTBOX_JOB_SLOTS; default 1).")
     var jobSlots: String?
+    @Option(
+        help:
+            "Megabytes of memory that a table may take up while it is imported (NESTBOX_IMPORT_MEMORY; default a quarter of the machine's)."
+    )
+    var importMemory: String?
     @Option(help: "Seconds between drift checks (NESTBOX_MONITOR_INTERVAL; default 30).")
     var monitorInterval: String?
     @Option(
@@ -38,7 +43,8 @@ struct ServerOptions: ParsableArguments {
         umask(0o077)
         OpenFiles.raiseLimit()
         let known: Set = [
-            "data", "host", "port", "token", "job-slots", "monitor-interval", "keep-events", "web-dir", "log-level",
+            "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events", "web-dir",
+            "log-level",
             "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
@@ -53,7 +59,8 @@ struct ServerOptions: ParsableArguments {
         let settings = try Settings(
             flags: [
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
-                "monitor-interval": monitorInterval, "keep-events": keepEvents, "web-dir": webDir,
+                "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
+                "web-dir": webDir,
                 "log-level": logLevel,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
@@ -63,6 +70,9 @@ struct ServerOptions: ParsableArguments {
         options.port = try settings.integer("port", in: 0...65535) ?? options.port
         options.token = settings.string("token")
         options.jobSlots = try settings.integer("job-slots", in: 0...64) ?? options.jobSlots
+        if let megabytes = try settings.integer("import-memory", in: 1...1 << 30) {
+            options.importMemory = megabytes << 20
+        }
         options.monitorInterval = try settings.seconds("monitor-interval") ?? options.monitorInterval
         if let days = try settings.integer("keep-events", in: 0...36_500) {
             options.keptEventSeconds = days == 0 ? nil : Double(days) * 86_400

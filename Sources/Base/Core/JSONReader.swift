@@ -1,56 +1,69 @@
 import Foundation
 
-/// Reads JSON (RFC 8259) into `JSONValue`, several times faster than JSONDecoder, which makes up most of a small
-/// prediction's cost otherwise. Of keys that appear twice the last one counts.
-package struct JSONReader {
-    private static let deepest = 64
-
+/// Reads JSON (RFC 8259) into `JSONValue` in one pass over the bytes, several times faster than JSONDecoder. The only JSON
+/// parser of the house: request bodies, stored values and files all come through it. Of keys that appear twice the last
+/// one counts. It refuses deep nesting while it reads, so that no body can exhaust a stack or a thread.
+public struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
-    private let acceptsNaN: Bool
+    private let acceptsNonFinite: Bool
+    private let deepest: Int
     private var at = 0
     private var depth = 0
+    /// Rows of one table have one count of keys. Guessed from the object before, so that what a small object reserves was
+    /// paid for by a larger one.
+    private var expectedKeys = 12
 
-    private struct Failure: Error {
-        let expected: String
+    private enum Failure: Error {
+        case expected(String)
+        case nested
     }
 
     /// Throws `invalid_argument` naming `what`, the byte offset and what was expected there.
-    /// - Parameter acceptsNaN: Python's `json.dumps` writes a missing number as NaN, which is not JSON.
-    package static func parse(
-        _ bytes: some Collection<UInt8>, what: String = "the JSON body", acceptsNaN: Bool = false
+    ///
+    /// - Parameters:
+    ///   - acceptsNonFinite: the bare words `NaN`, `Infinity` and `-Infinity`, which are not JSON but which Python's
+    ///     `json.dumps` writes.
+    ///   - deepest: how many arrays and objects may lie inside each other.
+    public static func parse(
+        _ bytes: some Collection<UInt8>, what: String = "the JSON body", acceptsNonFinite: Bool = false,
+        deepest: Int = JSON.deepestRequest
     ) throws -> JSONValue {
-        let result = bytes.withContiguousStorageIfAvailable { buffer in
-            Result { try parse(buffer, what: what, acceptsNaN) }
+        let read = { (buffer: UnsafeBufferPointer<UInt8>) in
+            Result { try parse(buffer, what: what, acceptsNonFinite, deepest) }
         }
-        if let result { return try result.get() }
-        return try Array(bytes).withUnsafeBufferPointer { try parse($0, what: what, acceptsNaN) }
-    }
-
-    package static func parse(_ text: String, what: String = "the JSON text") throws -> JSONValue {
-        try parse(text.utf8, what: what)
+        if let result = bytes.withContiguousStorageIfAvailable(read) { return try result.get() }
+        return try Array(bytes).withUnsafeBufferPointer(read).get()
     }
 
     private static func parse(
-        _ buffer: UnsafeBufferPointer<UInt8>, what: String, _ acceptsNaN: Bool
+        _ buffer: UnsafeBufferPointer<UInt8>, what: String, _ acceptsNonFinite: Bool, _ deepest: Int
     ) throws -> JSONValue {
-        var reader = JSONReader(bytes: buffer, acceptsNaN: acceptsNaN)
+        var reader = JSONReader(bytes: buffer, acceptsNonFinite: acceptsNonFinite, deepest: deepest)
         do {
             let value = try reader.value()
             reader.skipSpace()
-            guard reader.at == buffer.count else { throw Failure(expected: "the end") }
+            guard reader.at == buffer.count else { throw Failure.expected("the end") }
             return value
         } catch let failure as Failure {
-            let rest = String(decoding: buffer[min(reader.at, buffer.count)...].prefix(20), as: UTF8.self)
-            throw NestboxError.invalid(
-                "\(what) is not well-formed: expected \(failure.expected) at byte \(reader.at), found "
-                    + (rest.isEmpty ? "the end" : "`\(rest)`"),
-                hint: rest.hasPrefix("NaN") ? "JSON has no NaN: write null for a missing number" : nil)
+            switch failure {
+            case .nested:
+                throw NestboxError.invalid(
+                    "\(what) is nested more than \(deepest) levels deep, at byte \(reader.at)",
+                    hint: "flatten it: tables and settings need a handful of levels")
+            case .expected(let expected):
+                let rest = String(decoding: buffer[min(reader.at, buffer.count)...].prefix(20), as: UTF8.self)
+                throw NestboxError.invalid(
+                    "\(what) is not well-formed: expected \(expected) at byte \(reader.at), found "
+                        + (rest.isEmpty ? "the end" : "`\(rest)`"),
+                    hint: rest.hasPrefix("NaN") ? "JSON has no NaN: write null for a missing number" : nil)
+            }
         }
     }
 
-    private init(bytes: UnsafeBufferPointer<UInt8>, acceptsNaN: Bool) {
+    private init(bytes: UnsafeBufferPointer<UInt8>, acceptsNonFinite: Bool, deepest: Int) {
         self.bytes = bytes
-        self.acceptsNaN = acceptsNaN
+        self.acceptsNonFinite = acceptsNonFinite
+        self.deepest = deepest
     }
 
     private mutating func skipSpace() {
@@ -74,7 +87,7 @@ package struct JSONReader {
 
     private mutating func value() throws -> JSONValue {
         skipSpace()
-        guard at < bytes.count else { throw Failure(expected: "a value") }
+        guard at < bytes.count else { throw Failure.expected("a value") }
         switch bytes[at] {
         case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "{"): return try nested { try $0.object() }
@@ -82,14 +95,16 @@ package struct JSONReader {
         case UInt8(ascii: "t") where word("true"): return .bool(true)
         case UInt8(ascii: "f") where word("false"): return .bool(false)
         case UInt8(ascii: "n") where word("null"): return .null
-        case UInt8(ascii: "N") where acceptsNaN && word("NaN"): return .number(.nan)
+        case UInt8(ascii: "N") where acceptsNonFinite && word("NaN"): return .number(.nan)
+        case UInt8(ascii: "I") where acceptsNonFinite && word("Infinity"): return .number(.infinity)
+        case UInt8(ascii: "-") where acceptsNonFinite && word("-Infinity"): return .number(-.infinity)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
-        default: throw Failure(expected: "a value")
+        default: throw Failure.expected("a value")
         }
     }
 
     private mutating func nested(_ read: (inout JSONReader) throws -> JSONValue) throws -> JSONValue {
-        guard depth < Self.deepest else { throw Failure(expected: "at most \(Self.deepest) levels") }
+        guard depth < deepest else { throw Failure.nested }
         depth += 1
         at += 1
         let value = try read(&self)
@@ -101,17 +116,18 @@ package struct JSONReader {
         var object: [String: JSONValue] = [:]
         skipSpace()
         if take("}") { return .object(object) }
-        object.reserveCapacity(16)
+        object.reserveCapacity(expectedKeys)
         repeat {
             skipSpace()
-            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw Failure(expected: "a key in quotes") }
+            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw Failure.expected("a key in quotes") }
             let key = try string()
             skipSpace()
-            guard take(":") else { throw Failure(expected: "`:`") }
+            guard take(":") else { throw Failure.expected("`:`") }
             object[key] = try value()
             skipSpace()
         } while take(",")
-        guard take("}") else { throw Failure(expected: "`,` or `}`") }
+        guard take("}") else { throw Failure.expected("`,` or `}`") }
+        expectedKeys = object.count
         return .object(object)
     }
 
@@ -123,7 +139,7 @@ package struct JSONReader {
             array.append(try value())
             skipSpace()
         } while take(",")
-        guard take("]") else { throw Failure(expected: "`,` or `]`") }
+        guard take("]") else { throw Failure.expected("`,` or `]`") }
         return .array(array)
     }
 
@@ -140,27 +156,28 @@ package struct JSONReader {
         let whole = digits()
         guard whole > 0, whole == 1 || bytes[first] != 0x30 else {
             at = first
-            throw Failure(expected: "a number without leading zeros")
+            throw Failure.expected("a number without leading zeros")
         }
         var isWhole = true
         if take(".") {
             isWhole = false
-            guard digits() > 0 else { throw Failure(expected: "a digit") }
+            guard digits() > 0 else { throw Failure.expected("a digit") }
         }
         if take("e") || take("E") {
             isWhole = false
             if !take("-") { _ = take("+") }
-            guard digits() > 0 else { throw Failure(expected: "a digit") }
+            guard digits() > 0 else { throw Failure.expected("a digit") }
         }
         if isWhole, whole <= 18 {
             let value = bytes[first..<at].reduce(Int64(0)) { $0 * 10 + Int64($1 &- 0x30) }
-            return .int(negative ? -value : value)
+            // The encoder writes -0.0 as -0, and it must come back with its sign.
+            return negative && value == 0 ? .number(-0.0) : .int(negative ? -value : value)
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isWhole, let value = Int64(text) { return .int(value) }
         guard let value = Double(text), value.isFinite else {
             at = start
-            throw Failure(expected: "a number that a double can hold")
+            throw Failure.expected("a number that a double can hold")
         }
         return .number(value)
     }
@@ -174,7 +191,7 @@ package struct JSONReader {
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             guard let text = String(validating: bytes[start..<at], as: UTF8.self) else {
                 at = start
-                throw Failure(expected: "text in UTF-8")
+                throw Failure.expected("text in UTF-8")
             }
             at += 1
             return text
@@ -187,22 +204,22 @@ package struct JSONReader {
         var out = Array(bytes[start..<at])
         while at < bytes.count {
             let byte = bytes[at]
-            guard byte >= 0x20 else { throw Failure(expected: "an escape like \\n for a control character") }
+            guard byte >= 0x20 else { throw Failure.expected("an escape like \\n for a control character") }
             at += 1
             if byte == UInt8(ascii: "\"") {
                 guard let text = String(validating: out, as: UTF8.self) else {
                     at = start
-                    throw Failure(expected: "text in UTF-8")
+                    throw Failure.expected("text in UTF-8")
                 }
                 return text
             }
             if byte == UInt8(ascii: "\\") { try escape(into: &out) } else { out.append(byte) }
         }
-        throw Failure(expected: "`\"` at the end of the string")
+        throw Failure.expected("`\"` at the end of the string")
     }
 
     private mutating func escape(into out: inout [UInt8]) throws {
-        guard at < bytes.count else { throw Failure(expected: "an escape") }
+        guard at < bytes.count else { throw Failure.expected("an escape") }
         at += 1
         switch bytes[at - 1] {
         case UInt8(ascii: "\""): out.append(0x22)
@@ -216,42 +233,29 @@ package struct JSONReader {
         case UInt8(ascii: "u"):
             var code = try hex4()
             if 0xD800..<0xDC00 ~= code {
-                guard word("\\u") else { throw Failure(expected: "the second half of a surrogate pair") }
+                guard word("\\u") else { throw Failure.expected("the second half of a surrogate pair") }
                 let low = try hex4()
-                guard 0xDC00..<0xE000 ~= low else { throw Failure(expected: "the second half of a surrogate pair") }
+                guard 0xDC00..<0xE000 ~= low else { throw Failure.expected("the second half of a surrogate pair") }
                 code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
             }
-            guard let scalar = Unicode.Scalar(code) else { throw Failure(expected: "a surrogate pair") }
+            guard let scalar = Unicode.Scalar(code) else { throw Failure.expected("a surrogate pair") }
             out += String(Character(scalar)).utf8
         default:
             at -= 1
-            throw Failure(expected: "one of the escapes \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u")
+            throw Failure.expected("one of the escapes \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u")
         }
     }
 
     private mutating func hex4() throws -> UInt32 {
-        guard at + 4 <= bytes.count else { throw Failure(expected: "four hexadecimal digits") }
+        guard at + 4 <= bytes.count else { throw Failure.expected("four hexadecimal digits") }
         var code: UInt32 = 0
         for byte in bytes[at..<at + 4] {
             guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
-                throw Failure(expected: "four hexadecimal digits")
+                throw Failure.expected("four hexadecimal digits")
             }
             code = code << 4 | UInt32(digit)
         }
         at += 4
         return code
-    }
-
-    /// Appends `text` as a JSON string.
-    package static func append(_ text: String, to out: inout [UInt8]) {
-        out.append(0x22)
-        for byte in text.utf8 {
-            switch byte {
-            case 0x22, 0x5C: out += [0x5C, byte]
-            case 0..<0x20: out += String(format: "\\u%04x", byte).utf8
-            default: out.append(byte)
-            }
-        }
-        out.append(0x22)
     }
 }

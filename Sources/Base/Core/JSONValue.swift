@@ -11,6 +11,11 @@ public enum JSONValue: Sendable, Hashable, Codable {
     case object([String: JSONValue])
 
     public init(from decoder: any Decoder) throws {
+        // `JSON.decode` has parsed the value already; only another decoder must be asked type by type.
+        if let decoder = decoder as? JSONValueDecoder {
+            self = decoder.value
+            return
+        }
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -19,12 +24,7 @@ public enum JSONValue: Sendable, Hashable, Codable {
         } else if let value = try? container.decode(Int64.self) {
             self = .int(value)
         } else if let value = try? container.decode(Double.self) {
-            // The shared decoder reads the text "NaN" as a number where a number is asked for; here nobody asked for one.
-            if !value.isFinite, let text = try? container.decode(String.self) {
-                self = .string(text)
-            } else {
-                self = .number(value)
-            }
+            self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
         } else if let value = try? container.decode([JSONValue].self) {
@@ -81,6 +81,16 @@ public enum JSONValue: Sendable, Hashable, Codable {
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"
+        }
+    }
+
+    /// The value itself, for sentences: scalars as JSON, cut after `most` characters; `[…]` or `{…}` for what may be large.
+    public func excerpt(_ most: Int = 60) -> String {
+        switch self {
+        case .array(let items): return items.isEmpty ? "[]" : "[…]"
+        case .object(let members): return members.isEmpty ? "{}" : "{…}"
+        case .string(let text) where text.utf8.count > most: return "\"\(text.prefix(most))…\""
+        default: return (try? JSON.string(self)) ?? kind
         }
     }
 }

@@ -14,8 +14,7 @@ public struct CSVOptions: Sendable {
     /// The longest cell in bytes; what a forgotten quote can take up in memory.
     public var maximumCellBytes = 16 << 20
     public var maximumColumns = 10_000
-    /// The limit on what a compressed file may expand to, in bytes.
-    public var maximumExpandedBytes: Int64 = 16 << 30
+    public var limits = TableLimits()
 
     public init(schema: Schema? = nil, delimiter: UInt8 = UInt8(ascii: ",")) {
         self.schema = schema
@@ -35,13 +34,13 @@ public enum CSVReader {
     /// the text of those that are inferred as float64, bool or timestamp.
     public static func read(path: String, options: CSVOptions = CSVOptions()) throws -> Table {
         let parser = try CSVParser(options: options)
-        try ExpandedInput.forEachChunk(path: path, limit: options.maximumExpandedBytes) { try parser.consume($0) }
+        try ExpandedInput.forEachChunk(path: path, limits: options.limits) { try parser.consume($0) }
         return try parser.finish()
     }
 
     public static func read(bytes: [UInt8], options: CSVOptions = CSVOptions()) throws -> Table {
         let parser = try CSVParser(options: options)
-        try ExpandedInput.forEachChunk(bytes: bytes, limit: options.maximumExpandedBytes) { try parser.consume($0) }
+        try ExpandedInput.forEachChunk(bytes: bytes, limits: options.limits) { try parser.consume($0) }
         return try parser.finish()
     }
 

@@ -23,6 +23,7 @@ struct CSVScanner {
     /// Bit n is set when a null marker of n bytes exists.
     private var nullLengths: UInt64 = 0
     private(set) var rowCount = 0
+    private var gauge: MemoryGauge
 
     init(options: CSVOptions) throws {
         let delimiter = options.delimiter
@@ -31,6 +32,7 @@ struct CSVScanner {
                 "the delimiter byte \(delimiter) cannot be used", hint: "use one ASCII character such as , ; | or tab")
         }
         self.options = options
+        gauge = MemoryGauge(options.limits)
         nullMarkers = options.nullMarkers.map { Array($0.utf8) }
         for marker in nullMarkers { nullLengths |= 1 << UInt64(min(marker.count, 63)) }
     }
@@ -46,6 +48,7 @@ struct CSVScanner {
             case .afterQuote: at = try scanAfterQuote(chunk, at)
             }
         }
+        try gauge.check(builders, line: line)
     }
 
     mutating func finish() throws -> Table {
@@ -254,6 +257,7 @@ struct CSVScanner {
                     hint: "check for a missing quote around a cell that holds the delimiter")
             }
             rowCount += 1
+            if gauge.add(cells: builders.count) { try gauge.check(builders, line: rowLine) }
         } else {
             builders = try makeBuilders()
             hasHeader = true

@@ -52,6 +52,13 @@ struct ColumnBuilder {
         for _ in 0..<nulls { appendNull() }
     }
 
+    /// About what the column takes up, and at least what it will when it is finished.
+    var memoryBytes: Int {
+        guard type != nil else { return count * MemoryLayout<Int32>.size }
+        return (integers.capacity + doubles.capacity) * 8 + codes.capacity * 4 + bools.capacity + text.capacity
+            + lengths.capacity + count / 8 + interner.memoryBytes
+    }
+
     private var keepsText: Bool { !isFixed && type != .int64 }
 
     mutating func appendNull() {

@@ -10,8 +10,7 @@ import Foundation
 public enum ExpandedInput {
     public typealias Body = (UnsafeBufferPointer<UInt8>) throws -> Void
 
-    /// - Parameter limit: of the expanded size in bytes; input that is not compressed is not limited.
-    public static func forEachChunk(path: String, limit: Int64 = .max, _ body: Body) throws {
+    public static func forEachChunk(path: String, limits: TableLimits, _ body: Body) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw DurableFile.failure("open", path) }
         defer { close(descriptor) }
@@ -20,7 +19,7 @@ public enum ExpandedInput {
         var head = try fill(buffer, from: descriptor, path: path, atLeast: 6)
         if let format = Compression(Bytes(rebasing: buffer[..<head])) {
             let name = "`\((path as NSString).lastPathComponent)`"
-            let expander = try Expander(format: format, name: name, limit: limit)
+            let expander = try Expander(format: format, name: name, limits: limits)
             try expander.open(path: path)
             try expander.run(body)
             if format == .gzip, let trailer = try GzipTrailer(descriptor) {
@@ -34,11 +33,11 @@ public enum ExpandedInput {
         }
     }
 
-    public static func forEachChunk(bytes: [UInt8], limit: Int64 = .max, _ body: Body) throws {
+    public static func forEachChunk(bytes: [UInt8], limits: TableLimits, _ body: Body) throws {
         try bytes.withUnsafeBufferPointer { buffer in
             guard let format = Compression(buffer) else { return try body(buffer) }
             let name = "the \(format.rawValue) data"
-            let expander = try Expander(format: format, name: name, limit: limit)
+            let expander = try Expander(format: format, name: name, limits: limits)
             try expander.open(buffer)
             try expander.run(body)
             if format == .gzip, let trailer = GzipTrailer(buffer) {
@@ -91,18 +90,18 @@ private final class Expander {
     private let archive: OpaquePointer
     private let format: Compression
     private let name: String
-    private let limit: Int64
+    private let limits: TableLimits
     private(set) var expanded: Int64 = 0
     private(set) var checksum = CRC32()
 
-    init(format: Compression, name: String, limit: Int64) throws {
+    init(format: Compression, name: String, limits: TableLimits) throws {
         guard let archive = archive_read_new() else {
             throw NestboxError(.internalError, "libarchive could not start")
         }
         self.archive = archive
         self.format = format
         self.name = name
-        self.limit = limit
+        self.limits = limits
         // Only these: libarchive's "all" includes filters that start other programs.
         let codes: [Int32]
         switch format {
@@ -165,10 +164,9 @@ private final class Expander {
             if code == ARCHIVE_EOF { return }
             guard code == ARCHIVE_OK else { throw damaged() }
             guard size > 0, let block else { continue }
-            guard Int64(size) <= limit - expanded else {
+            guard Int64(size) <= limits.expandedBytes - expanded else {
                 throw NestboxError(
-                    .payloadTooLarge, "\(name) expands to more than \(limit) bytes",
-                    hint: "split the file, or expand it first")
+                    .payloadTooLarge, "\(name) expands to more than \(limits.expandedBytes) bytes", hint: limits.hint)
             }
             expanded += Int64(size)
             let bytes = Bytes(start: block.assumingMemoryBound(to: UInt8.self), count: size)

@@ -7,8 +7,7 @@ public struct JSONLOptions: Sendable {
     public var schema: Schema?
     public var maximumLineBytes = 16 << 20
     public var maximumColumns = 10_000
-    /// The limit on what a compressed file may expand to, in bytes.
-    public var maximumExpandedBytes: Int64 = 16 << 30
+    public var limits = TableLimits()
 
     public init(schema: Schema? = nil) { self.schema = schema }
 }
@@ -24,13 +23,13 @@ public struct JSONLOptions: Sendable {
 public enum JSONLReader {
     public static func read(path: String, options: JSONLOptions = JSONLOptions()) throws -> Table {
         let parser = JSONLParser(options: options)
-        try ExpandedInput.forEachChunk(path: path, limit: options.maximumExpandedBytes) { try parser.consume($0) }
+        try ExpandedInput.forEachChunk(path: path, limits: options.limits) { try parser.consume($0) }
         return try parser.finish()
     }
 
     public static func read(bytes: [UInt8], options: JSONLOptions = JSONLOptions()) throws -> Table {
         let parser = JSONLParser(options: options)
-        try ExpandedInput.forEachChunk(bytes: bytes, limit: options.maximumExpandedBytes) { try parser.consume($0) }
+        try ExpandedInput.forEachChunk(bytes: bytes, limits: options.limits) { try parser.consume($0) }
         return try parser.finish()
     }
 

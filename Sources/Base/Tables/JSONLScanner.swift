@@ -12,9 +12,11 @@ struct JSONLScanner {
     private var indexes: [String: Int] = [:]
     private var builders: [ColumnBuilder] = []
     private(set) var rowCount = 0
+    private var gauge: MemoryGauge
 
     init(options: JSONLOptions) {
         self.options = options
+        gauge = MemoryGauge(options.limits)
         for field in options.schema?.fields ?? [] { add(field.name, ColumnBuilder(type: field.type)) }
     }
 
@@ -31,6 +33,7 @@ struct JSONLScanner {
             start = end + 1
         }
         try keep(Bytes(rebasing: chunk[start...]))
+        try gauge.check(builders, line: line)
     }
 
     mutating func finish() throws -> Table {
@@ -88,6 +91,7 @@ struct JSONLScanner {
         }
         rowCount += 1
         for index in builders.indices where builders[index].count < rowCount { builders[index].appendNull() }
+        if gauge.add(cells: builders.count) { try gauge.check(builders, line: line) }
         line += 1
     }
 

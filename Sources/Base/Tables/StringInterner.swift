@@ -20,6 +20,12 @@ struct StringInterner {
     // Seeded per process, so that a file cannot be made to collide.
     private let seed = UInt64(truncatingIfNeeded: 1.hashValue)
 
+    /// About what it takes up: each text once for comparing and once as a `String`.
+    var memoryBytes: Int {
+        text.capacity + text.count + (dictionary.capacity + (byString?.capacity ?? 0) * 2) * MemoryLayout<String>.stride
+            + (slots.count + codes.capacity) * 4 + (hashes.capacity + ends.capacity) * 8
+    }
+
     mutating func code(for s: Bytes) throws(Failure) -> Int32 {
         if last >= 0, matches(last, s) { return codes[Int(last)] }
         let hash = self.hash(s)

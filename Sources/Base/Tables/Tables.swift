@@ -7,6 +7,7 @@
 //   TableBuilder          row by row appending against a schema
 //   CSVReader, CSVParser  CSV from a file, from bytes, or chunk by chunk; types inferred over the whole column
 //   JSONLReader, JSONLParser  one flat JSON object per line
+//   TableLimits           how much memory a file may take up before it is refused
 //   ExpandedInput         gzip, bzip2, xz, zstd and one-file zip, expanded as a stream with a limit
 //   CSVWriter, JSONLWriter    the canonical text of a table, in chunks
 //

@@ -41,6 +41,22 @@ package struct DeploymentRequest: Codable, Sendable {
     }
 }
 
+/// How much is predicted in one request: rows become dictionaries, which take up far more than they do in a request.
+package enum PredictionLimits {
+    package static let rows = 1_000_000
+    package static let values = 8_000_000
+
+    /// Throws `payload_too_large` when `rows` of `columns` values each are too many for one request.
+    package static func check(rows: Int, columns: Int) throws {
+        guard rows <= Self.rows, rows <= values / max(1, columns) else {
+            throw NestboxError(
+                .payloadTooLarge,
+                "the request has \(rows) rows of \(columns) values; one request may have \(Self.rows) rows and \(values) values",
+                hint: "send the rows in several requests")
+        }
+    }
+}
+
 /// What a deployment takes and gives.
 package struct ModelSignature: Codable, Sendable, Hashable {
     package struct Input: Codable, Sendable, Hashable {

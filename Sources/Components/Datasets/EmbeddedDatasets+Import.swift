@@ -12,11 +12,17 @@ extension EmbeddedDatasets {
         let upload = "\(temporary)/upload-\(ambient.newID())"
         defer { unlink(upload) }
         try await Self.receive(body, into: upload)
-        let format = request.format
+        let format = request.format, limits = importLimits
         let table = try await ComputePool.shared.run {
             switch format {
-            case .csv: try CSVReader.read(path: upload)
-            case .jsonl: try JSONLReader.read(path: upload)
+            case .csv:
+                var options = CSVOptions()
+                options.limits = limits
+                return try CSVReader.read(path: upload, options: options)
+            case .jsonl:
+                var options = JSONLOptions()
+                options.limits = limits
+                return try JSONLReader.read(path: upload, options: options)
             }
         }
         return try await save(table, as: request)

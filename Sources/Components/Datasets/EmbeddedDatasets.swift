@@ -10,6 +10,7 @@ package final class EmbeddedDatasets: DatasetStore {
     let temporary: String
     let store: Store
     let ambient: Ambient
+    let importLimits: TableLimits
     /// Numbers are given one version at a time, so that a failed one leaves no gap and no folder.
     let publishing = SerialQueue()
     private let tables = TableCache()
@@ -17,11 +18,21 @@ package final class EmbeddedDatasets: DatasetStore {
     /// - Parameters:
     ///   - directory: holds `<name>/<version>/data.csv`.
     ///   - temporary: on the same file system, emptied at every start.
-    package init(directory: String, temporary: String, store: Store, ambient: Ambient) {
+    ///   - importMemory: the bytes that a table may take up while it is imported. By default a quarter of the machine's,
+    ///     because arrays that grow are there twice for a moment, and two imports may run at once.
+    package init(
+        directory: String, temporary: String, store: Store, ambient: Ambient,
+        importMemory: Int = MachineMemory.bytes / 4
+    ) {
         self.directory = directory
         self.temporary = temporary
         self.store = store
         self.ambient = ambient
+        importLimits = TableLimits(
+            memoryBytes: importMemory,
+            hint:
+                "split the file, or start the server with a larger --import-memory (NESTBOX_IMPORT_MEMORY, in megabytes)"
+        )
     }
 
     /// Removes the folders that a killed import left without a row. Call it once at start.

@@ -14,25 +14,13 @@ extension FeatureDefinitions {
 
     private static func compose(_ text: String, what: String) throws -> Node {
         // JSON's escapes are not all YAML's (surrogate pairs), so what is JSON is read as JSON.
-        if text.first(where: { !$0.isWhitespace }) == "{", let json = try? JSON.decode(JSONValue.self, from: text) {
+        if text.first(where: { !$0.isWhitespace }) == "{", let json = try? JSONReader.parse(text.utf8) {
             return node(json)
         }
-        // Every open bracket is a level of recursion below; real definitions have three.
-        var depth = 0, deepest = 0
-        for byte in text.utf8 {
-            if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") { depth += 1 }
-            if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") { depth -= 1 }
-            deepest = max(deepest, depth)
+        guard let node = try YAMLText.compose(text, what: what) else {
+            throw NestboxError.invalid("\(what) is empty", hint: "it holds `entities:` and `feature_views:`")
         }
-        guard deepest <= 64 else { throw NestboxError.invalid("\(what) is nested more than 64 levels deep") }
-        do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw NestboxError.invalid("\(what) is empty", hint: "it holds `entities:` and `feature_views:`")
-            }
-            return node
-        } catch let error as YamlError {
-            throw NestboxError.invalid("\(what) is not well-formed YAML: \(error)")
-        }
+        return node
     }
 
     private static func node(_ json: JSONValue) -> Node {

@@ -191,6 +191,7 @@ extension EmbeddedModelServer {
         guard !rows.isEmpty else {
             throw NestboxError.invalid("`rows` is empty; expected at least one row", hint: model.reader.inputsHint)
         }
+        try PredictionLimits.check(rows: rows.count, columns: model.reader.inputs.count)
         let found = try await model.lookup?.find(rows, at: eventTime, reader: model.reader) ?? [:]
         if rows.count < Self.batchRows { return try model.answer(rows, found: found) }
         return try await ComputePool.shared.run { try model.answerBatch(rows, found: found) }

@@ -120,7 +120,8 @@ enum PredictionLogTable {
         return LoggedPrediction(
             id: row["id"], row: row["line"], at: Timestamp(milliseconds: row["at"]), deployment: row["deployment"],
             model: row["model"], version: row["version"],
-            inputs: try JSONReader.parse(inputs, what: "the logged inputs").objectValue ?? [:], output: row["output"])
+            inputs: try JSONReader.parse(inputs.utf8, what: "the logged inputs").objectValue ?? [:],
+            output: row["output"])
     }
 
     /// Logged rows as they were stored, oldest first.
@@ -130,7 +131,7 @@ enum PredictionLogTable {
         var times: [Int64] = []
 
         func columns(_ reader: RowReader) throws -> LoggedColumns {
-            let rows = try inputs.map { try JSONReader.parse($0, what: "the logged inputs").objectValue ?? [:] }
+            let rows = try inputs.map { try JSONReader.parse($0.utf8, what: "the logged inputs").objectValue ?? [:] }
             return LoggedColumns(
                 inputs: try reader.table(try reader.cells(rows, found: [:]), rowCount: rows.count), outputs: outputs,
                 times: times.map { Timestamp(milliseconds: $0) })

@@ -16,7 +16,7 @@ struct RowReader: Sendable {
         self.inputs = inputs
         keys = inputs.map { input in
             var key: [UInt8] = []
-            JSONReader.append(input.name, to: &key)
+            JSON.append(input.name, to: &key)
             return key + [UInt8(ascii: ":")]
         }
     }
@@ -51,7 +51,7 @@ struct RowReader: Sendable {
         case (.int(let value), .int64): .int64(value)
         case (.int(let value), .float64): .float64(Double(value))
         case (.number(let value), .int64): value.isNaN ? .null : Int64(exactly: value).map { .int64($0) }
-        case (.number(let value), .float64): value.isFinite ? .float64(value) : .null
+        case (.number(let value), .float64): value.isFinite ? .float64(value) : value.isNaN ? .null : nil
         case (.string("NaN"), .int64), (.string("NaN"), .float64): .null
         case (.bool(let value), .bool): .bool(value)
         case (.string(let value), .string): .string(value)
@@ -72,9 +72,8 @@ struct RowReader: Sendable {
             case .string: "a string"
             case .timestamp: "a time like 2013-01-01T05:00:00Z, or milliseconds since 1970"
             }
-        let shown = (try? JSON.string(value)).map { String($0.prefix(60)) } ?? value.kind
         return .invalid(
-            "row \(row), column `\(input.name)`: \(shown) is not \(expected) (\(input.type.rawValue))",
+            "row \(row), column `\(input.name)`: \(value.excerpt()) is not \(expected) (\(input.type.rawValue))",
             hint: "give null for a value that is not known; \(inputsHint)")
     }
 
@@ -125,7 +124,7 @@ struct RowReader: Sendable {
             case .int64(let value): out += String(value).utf8
             case .float64(let value): out += String(value).utf8
             case .bool(let value): out += (value ? "true" : "false").utf8
-            case .string(let value): JSONReader.append(value, to: &out)
+            case .string(let value): JSON.append(value, to: &out)
             case .timestamp(let value): out += String(value.milliseconds).utf8
             }
         }

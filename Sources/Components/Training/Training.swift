@@ -1,6 +1,5 @@
 // Training: from a recipe to a registered model version, as a job. Contents, in order:
 //
-//   YAMLText                  YAML (or JSON) from outside as a JSONValue, within limits
 //   TrainingRecipe+Reading    a recipe from text: unknown keys refused with the nearest name
 //   TrainingRecipe+Checks     everything that can be wrong with a recipe, found before any work
 //   RowSplit                  which rows train, validate and test: by time or by seed

@@ -7,7 +7,7 @@ extension TrainingRecipe {
     ///
     /// Throws `invalid_argument` naming the key and what was expected; an unknown key with the nearest known ones.
     package init(yaml text: String) throws {
-        try self.init(value: try YAMLText.parse(text, what: "the recipe"))
+        try self.init(value: try YAMLText.parse(text, what: "the recipe", largest: 256 << 10))
     }
 
     /// The same from a JSON value, such as a job's payload.
@@ -28,7 +28,7 @@ extension TrainingRecipe {
         }
         // Null means the same as left out.
         let given = JSONValue.object(root.filter { $0.value != .null })
-        self = try JSON.decode(TrainingRecipe.self, from: try JSON.encode(given), what: "the recipe")
+        self = try JSON.decode(TrainingRecipe.self, value: given, what: "the recipe")
         try check()
     }
 

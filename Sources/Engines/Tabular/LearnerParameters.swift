@@ -187,8 +187,7 @@ private struct ParameterReader {
     }
 
     func wrong(_ expected: String) -> NestboxError {
-        let text = (try? JSON.string(value)) ?? value.kind
-        return .invalid("parameter `\(name)` is \(text.prefix(80)); expected \(expected)")
+        .invalid("parameter `\(name)` is \(value.excerpt(80)); expected \(expected)")
     }
 
     func unknown() -> NestboxError {

@@ -36,6 +36,41 @@ import TestSupport
             milliseconds[0]["at"] == 5 && milliseconds[0]["flight"] == "7" && milliseconds[0]["hour"]?.intValue == 8)
     }
 
+    /// A few bytes a row become a dictionary a row.
+    @Test func tooManyRowsAreRefusedBeforeTheyAreMade() async throws {
+        let many = JSONValue.array(Array(repeating: 1, count: PredictionLimits.rows + 1))
+        for body: JSONValue in [["inputs": ["hour": many]], ["instances": ["hour": many, "flight": many]]] {
+            await expectError(.payloadTooLarge, mentions: "1000001 rows", "several requests") {
+                try ScoringInput.rows(body, signature: signature)
+            }
+        }
+        let csv = Data(("hour\n" + String(repeating: "1\n", count: PredictionLimits.rows + 1)).utf8)
+        await expectError(.payloadTooLarge, mentions: "1000001 rows") {
+            try ScoringInput.rows(csv: csv, signature: signature)
+        }
+        let tensor: JSONValue = [
+            "inputs": [
+                ["name": "hour", "datatype": "INT64", "shape": [.int(Int64(PredictionLimits.rows) + 1)], "data": many]
+            ]
+        ]
+        await expectError(.payloadTooLarge, mentions: "1000001 rows") {
+            try InferenceTensors.rows(tensor, signature: signature)
+        }
+        #expect(throws: Never.self) { try PredictionLimits.check(rows: 800_000, columns: 10) }
+        #expect(throws: NestboxError.self) { try PredictionLimits.check(rows: 800_001, columns: 10) }
+    }
+
+    /// 115 bytes of bzip2 that are 100 MiB of line ends.
+    @Test func csvThatExpandsWithoutEndIsRefused() async throws {
+        let packed =
+            "QlpoOTFBWSZTWVdbjnoFfjhBAIAQIAAACCAAUGYE1I3EVAS6kkgqrahUBLzFBWSZTWStxu3EBX45AAIAQAAggADCATUZCoCWpCoCXMUFZJlNZINLbuQB"
+            + "kBsQAgBAIAAAIIAAwzAUpppQCLYVAIvF3JFOFCQK1+UsgA=="
+        let bomb = try #require(Data(base64Encoded: packed))
+        await expectError(.payloadTooLarge, mentions: "expands to more than 67108864 bytes", "several requests") {
+            try ScoringInput.rows(csv: bomb, signature: signature)
+        }
+    }
+
     @Test func refusalsSayWhatIsExpected() async {
         let cases: [(JSONValue, String)] = [
             ([:], "exactly one of `dataframe_split`"), ([1], "exactly one of"),

@@ -62,12 +62,46 @@ import Testing
     @Test func theExpandedSizeIsLimited() throws {
         let bomb = try Samples.pack(.gzip, [("x", Array("a\n".utf8) + [UInt8](repeating: 0x31, count: 4 << 20))])
         var options = CSVOptions()
-        options.maximumExpandedBytes = 1 << 20
+        options.limits.expandedBytes = 1 << 20
         let message = Samples.message { try CSVReader.read(bytes: bomb, options: options) }
         #expect(message.contains("payload_too_large") && message.contains("more than 1048576 bytes"), "\(message)")
-        options.maximumExpandedBytes = Int64(content.count)
+        options.limits.expandedBytes = Int64(content.count)
         let fits = try Samples.pack(.zip, [("x", content)])
         #expect(try CSVReader.read(bytes: fits, options: options).rowCount == 20_000)
+    }
+
+    /// What expands is refused by what it would take up, long before it does.
+    @Test func theMemoryOfATableIsLimited() throws {
+        let limits = TableLimits(memoryBytes: 4 << 20, hint: "use less")
+        func message(csv: [UInt8]) -> String {
+            var options = CSVOptions()
+            options.limits = limits
+            return Samples.message { try CSVReader.read(bytes: csv, options: options) }
+        }
+        func message(jsonl: [UInt8]) -> String {
+            var options = JSONLOptions()
+            options.limits = limits
+            return Samples.message { try JSONLReader.read(bytes: jsonl, options: options) }
+        }
+        func repeated(_ head: String, _ row: (Int) -> String, _ count: Int) -> [UInt8] {
+            Array((head + (0..<count).map(row).joined()).utf8)
+        }
+        let wide = #"{"# + (0..<1000).map { #""c\#($0)":null"# }.joined(separator: ",") + "}\n"
+        let bombs = [
+            message(csv: repeated("a,b\n", { _ in "1,2\n" }, 500_000)),
+            message(csv: repeated("a,b\n", { _ in ",\n" }, 1_000_000)),
+            message(csv: repeated("a\n", { "text \($0)\n" }, 200_000)),
+            message(csv: try Samples.pack(.gzip, [("x", repeated("a,b\n", { _ in "1.5,x\n" }, 500_000))])),
+            // Three bytes a line that are a thousand cells.
+            message(jsonl: repeated(wide, { _ in "{}\n" }, 1_000_000)),
+            message(jsonl: repeated(wide.replacing("null", with: "1"), { _ in "{}\n" }, 100_000)),
+        ]
+        for bomb in bombs {
+            #expect(bomb.contains("payload_too_large") && bomb.contains("the limit is 4,194,304"), "\(bomb)")
+            #expect(bomb.contains("use less"), "\(bomb)")
+        }
+        let fits = message(csv: repeated("a,b\n", { _ in "1,2\n" }, 50_000))
+        #expect(fits.contains("no error"), "\(fits)")
     }
 
     @Test func aZipMustHoldOneFile() throws {

@@ -15,13 +15,13 @@ private struct Fixture {
     let store: Store
     let datasets: EmbeddedDatasets
 
-    init(_ directory: TemporaryDirectory? = nil) throws {
+    init(_ directory: TemporaryDirectory? = nil, importMemory: Int = 1 << 30) throws {
         self.directory = try directory ?? TemporaryDirectory()
         store = try Store(in: self.directory, EmbeddedDatasets.migrations)
         for name in ["datasets", "tmp"] { try DurableFile.makeDirectory(self.directory.file(name)) }
         datasets = EmbeddedDatasets(
             directory: self.directory.file("datasets"), temporary: self.directory.file("tmp"), store: store,
-            ambient: .live)
+            ambient: .live, importMemory: importMemory)
     }
 
     func importing(_ csv: String, as name: String = "flights") async throws -> DatasetVersion {
@@ -37,6 +37,28 @@ private struct Fixture {
     let fixture = try Fixture()
     try await checkDatasetStore(fixture.datasets)
     #expect(fixture.files.allSatisfy { !$0.hasPrefix("tmp/") })
+}
+
+/// 115 bytes of bzip2 that are 100 MiB of line ends, and text whose columns need more than they may.
+@Test func whatExpandsBeyondTheLimitIsRefusedWhole() async throws {
+    let fixture = try Fixture(importMemory: 4 << 20)
+    let packed =
+        "QlpoOTFBWSZTWVdbjnoFfjhBAIAQIAAACCAAUGYE1I3EVAS6kkgqrahUBLzFBWSZTWStxu3EBX45AAIAQAAggADCATUZCoCWpCoCXMUFZJlNZINLbuQBkBsQ"
+        + "AgBAIAAAIIAAwzAUpppQCLYVAIvF3JFOFCQK1+UsgA=="
+    let bomb = try #require(Data(base64Encoded: packed))
+    let wide = Data((["a,b,c"] + Array(repeating: "1,2.5,true", count: 300_000)).joined(separator: "\n").utf8)
+    for (body, says) in [(bomb, "expands to more than 16777216 bytes"), (wide, "the limit is 4,194,304")] {
+        let error = await #expect(throws: NestboxError.self) {
+            try await fixture.datasets.importVersion(
+                DatasetImport(name: "bomb", format: .csv, source: "test"), body: ByteStream(body))
+        }
+        #expect(
+            error?.code == .payloadTooLarge && error?.message.contains(says) == true, "\(String(describing: error))")
+        #expect(error?.hint?.contains("--import-memory") == true)
+    }
+    #expect(fixture.files.isEmpty)
+    #expect(try await fixture.datasets.datasets().isEmpty)
+    #expect(try await fixture.importing("a\n1\n").rowCount == 1)
 }
 
 @Test func aFailedImportLeavesNoFileAndNoRow() async throws {
