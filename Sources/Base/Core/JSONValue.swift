@@ -84,13 +84,39 @@ public enum JSONValue: Sendable, Hashable, Codable {
         }
     }
 
-    /// The value itself, for sentences: scalars as JSON, cut after `most` characters; `[…]` or `{…}` for what may be large.
+    /// The value as JSON for sentences, cut after `most` characters. Costs no more for a value of megabytes.
     public func excerpt(_ most: Int = 60) -> String {
+        var text = ""
+        write(into: &text, most)
+        return text.count > most ? text.prefix(most) + "…" : text
+    }
+
+    private func write(into text: inout String, _ most: Int) {
+        // Each level has written its bracket, so that this ends the descent too.
+        guard text.utf8.count <= most else { return }
         switch self {
-        case .array(let items): return items.isEmpty ? "[]" : "[…]"
-        case .object(let members): return members.isEmpty ? "{}" : "{…}"
-        case .string(let text) where text.utf8.count > most: return "\"\(text.prefix(most))…\""
-        default: return (try? JSON.string(self)) ?? kind
+        case .array(let items):
+            text += "["
+            for (index, item) in items.prefix(most).enumerated() {
+                if index > 0 { text += "," }
+                item.write(into: &text, most)
+            }
+            text += "]"
+        case .object(let members):
+            let keys = members.count > most ? Array(members.keys.prefix(most)) : members.keys.sorted()
+            text += "{"
+            for (index, key) in keys.enumerated() {
+                if index > 0 { text += "," }
+                JSONValue.string(key).write(into: &text, most)
+                text += ":"
+                members[key]?.write(into: &text, most)
+            }
+            text += "}"
+        case .string(let string):
+            var bytes: [UInt8] = []
+            JSON.append(String(string.prefix(most + 1)), to: &bytes)
+            text += String(decoding: bytes, as: UTF8.self)
+        case .null, .bool, .int, .number: text += (try? JSON.string(self)) ?? kind
         }
     }
 }

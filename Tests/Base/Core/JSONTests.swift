@@ -40,4 +40,14 @@ import Testing
         #expect(value["n"] == .null)
         #expect(try JSON.string(value) == #"{"big":9007199254740993,"half":0.5,"n":null,"t":true}"#)
     }
+
+    @Test func anExcerptIsTheValueCutShort() {
+        #expect(JSONValue.object(["b": [1, .null], "a": "x\"y"]).excerpt() == #"{"a":"x\"y","b":[1,null]}"#)
+        #expect(JSONValue.number(8.5).excerpt() == "8.5" && JSONValue.string("noon").excerpt() == #""noon""#)
+        #expect(JSONValue.string(String(repeating: "x", count: 1 << 20)).excerpt(5) == "\"xxxx…")
+        #expect(JSONValue.array(Array(repeating: 1, count: 1 << 20)).excerpt(6) == "[1,1,1…")
+        var deep: JSONValue = 1
+        for _ in 0..<60 { deep = .array(Array(repeating: deep, count: 2)) }
+        #expect(deep.excerpt(4) == "[[[[…")
+    }
 }
