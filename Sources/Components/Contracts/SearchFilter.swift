@@ -10,7 +10,7 @@ import Core
 //   SearchCondition   one comparison as an SQL condition, for the components whose tables are SQLite
 //
 // Source: `mlflow/utils/search_utils.py`, MLflow 3.17. What that refuses is refused here. What it lets pass by
-// accident are refused as well: comparisons with nothing between them or an AND at either end, and empty keys.
+// accident is refused as well: comparisons with nothing between them, an AND at either end, and empty keys.
 
 /// One thing to compare or order by: `metrics.auc` is the key `auc` of the entity `metric`.
 package struct SearchField: Hashable, Sendable {
