@@ -176,7 +176,7 @@ def can_tell(kind, text, order):
     fields = [clause.split()[0] for clause in order if clause.strip()]
     if kind == "runs":
         return len(fields) == len(set(fields)) and not {"datasets.name", "Created"} & set(fields)
-    return kind == "experiments" and not any(f"experiment_id {c}" in text for c in ["LIKE", "ILIKE"]) and bool(order)
+    return kind == "experiments" and not any(f"experiment_id {c}" in text for c in ["LIKE", "ILIKE"]) and len(fields) == len(set(fields)) > 0
 
 
 # What is compared, by kind: (field, kind of value that it takes).
@@ -206,7 +206,7 @@ FIELDS = {
 STRANGE = [
     ("datasets.size", "d"), ("lifecycle_stage", "t"), ("experiment_id", "t"), ("nothing.a", "t"), ("Metrics.auc", "n"),
     ("metrics.val/loss", "n"), ("attributes.name", "t"), ("params.a", "t"), ("description", "t"), ("current_stage", "t"),
-    ("start_time", "i"), ("tags", "t"), ("tags.", "t"), ("'tags.a'", "t"),
+    ("start_time", "i"), ("tags", "t"), ("'tags.a'", "t"),
 ]
 ORDERS = {
     "runs": ["metrics.auc", "metrics.`val/loss`", "metrics.x.y", "params.p", "params.`learning rate`", "tags.`a b`",

@@ -9,8 +9,8 @@ import Core
 //   SearchParser      text to those values; SearchLexer: text to tokens. Every complaint names its position
 //   SearchCondition   one comparison as an SQL condition, for the components whose tables are SQLite
 //
-// Source: `mlflow/utils/search_utils.py`, MLflow 3.17. What that refuses is refused here. Two things that it lets pass by
-// accident are refused as well: comparisons with nothing between them, and an AND at either end.
+// Source: `mlflow/utils/search_utils.py`, MLflow 3.17. What that refuses is refused here. What it lets pass by
+// accident is refused as well: comparisons with nothing between them, an AND at either end, and empty keys.
 
 /// One thing to compare or order by: `metrics.auc` is the key `auc` of the entity `metric`.
 package struct SearchField: Hashable, Sendable {
@@ -105,6 +105,7 @@ package struct SearchOrder: Sendable, Hashable {
             var parser = try SearchParser(clause, vocabulary, place: .order(clause))
             let order = try parser.order()
             if orders.contains(where: { $0.field == order.field }) {
+                if vocabulary.allowsRepeatedOrders { continue }
                 throw NestboxError.invalid("Invalid order_by clause `\(clause.prefix(120))`: it orders by that already")
             }
             orders.append(order)

@@ -52,6 +52,8 @@ package struct SearchVocabulary: Sendable {
     package var families: [Family]
     /// What can be ordered by, written as in `families`.
     package var orders: [Family]
+    /// Whether to order twice by one field is without effect, and not a mistake.
+    package var allowsRepeatedOrders = false
 
     package init(_ subject: String, _ families: [Family], orders: [Family]) {
         self.subject = subject
@@ -103,9 +105,13 @@ extension SearchVocabulary {
             "Run Name": "run_name",
         ])
 
-    package static let experiments = SearchVocabulary(
-        "experiments",
-        [experimentAttributes, Family(.tag, ["tags", "tag"], anyKey: .optionalText)], orders: [experimentAttributes])
+    package static let experiments: SearchVocabulary = {
+        var vocabulary = SearchVocabulary(
+            "experiments", [experimentAttributes, Family(.tag, ["tags", "tag"], anyKey: .optionalText)],
+            orders: [experimentAttributes])
+        vocabulary.allowsRepeatedOrders = true
+        return vocabulary
+    }()
 
     private static let experimentAttributes = Family(
         .attribute, ["attribute"],
