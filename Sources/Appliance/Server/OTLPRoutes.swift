@@ -52,7 +52,10 @@ enum OTLPRoutes {
     private static func expand(_ body: [UInt8]) throws -> [UInt8] {
         guard body.starts(with: [0x1F, 0x8B]) else { throw NestboxError.invalid("the body is not in gzip's format") }
         var bytes: [UInt8] = []
-        try ExpandedInput.forEachChunk(bytes: body, limit: Int64(limit)) { bytes.append(contentsOf: $0) }
+        var limits = TableLimits()
+        limits.expandedBytes = Int64(limit)
+        limits.hint = "send fewer spans at a time"
+        try ExpandedInput.forEachChunk(bytes: body, limits: limits) { bytes.append(contentsOf: $0) }
         return bytes
     }
 }

@@ -230,7 +230,7 @@ extension OTLPTraces {
     /// Reads the JSON form: names in camel case (the original's snake case too), identifiers in hexadecimal, 64-bit
     /// numbers as text or as numbers, enumerations as numbers. Throws `invalid_argument` naming the place.
     package init(json bytes: [UInt8]) throws {
-        let root = try JSONReader.parse(bytes, what: "the request body", acceptsNaN: true)
+        let root = try JSONReader.parse(bytes, what: "the request body", acceptsNonFinite: true)
         guard root.objectValue != nil else { throw Self.wrong("the request body", root, "an object") }
         for (index, item) in try Self.list(root, "resourceSpans", "").enumerated() {
             let place = "resourceSpans[\(index)]."

@@ -4,8 +4,8 @@ import Foundation
 
 /// `traces.json`: the spans of a trace in a file, as MLflow's clients write it beside the runs' artifacts and read it back.
 /// Identifiers are base64, and each attribute's value is JSON inside a text.
-enum TraceFile {
-    static func encode(_ spans: [TraceSpan]) throws -> Data {
+package enum TraceFile {
+    package static func encode(_ spans: [TraceSpan]) throws -> Data {
         let list = try spans.map { span -> JSONValue in
             var object: [String: JSONValue] = [
                 "trace_id": .string(base64(span.traceID)), "span_id": .string(base64(span.id)),
@@ -33,8 +33,8 @@ enum TraceFile {
     }
 
     /// Throws `invalid_argument` for a file that holds something else.
-    static func decode(_ data: Data) throws -> [TraceSpan] {
-        let file = try JSONReader.parse(data, what: "traces.json", acceptsNaN: true)
+    package static func decode(_ data: Data) throws -> [TraceSpan] {
+        let file = try JSONReader.parse(data, what: "traces.json", acceptsNonFinite: true)
         return try (file["spans"]?.arrayValue ?? []).map { item in
             guard let trace = hex(item["trace_id"]), let id = hex(item["span_id"]),
                 let name = item["name"]?.stringValue,
@@ -57,7 +57,7 @@ enum TraceFile {
 
     private static func plain(_ value: JSONValue) -> JSONValue {
         guard let text = value.stringValue else { return value }
-        return (try? JSONReader.parse(text.utf8, what: "an attribute", acceptsNaN: true)) ?? value
+        return (try? JSONReader.parse(text.utf8, what: "an attribute", acceptsNonFinite: true)) ?? value
     }
 
     private static func nanoseconds(_ value: JSONValue?) -> Int64? {

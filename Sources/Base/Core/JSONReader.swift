@@ -35,6 +35,11 @@ public struct JSONReader {
         return try Array(bytes).withUnsafeBufferPointer(read).get()
     }
 
+    /// The same for text, such as a stored column.
+    public static func parse(_ text: String, what: String = "the JSON text") throws -> JSONValue {
+        try parse(text.utf8, what: what)
+    }
+
     private static func parse(
         _ buffer: UnsafeBufferPointer<UInt8>, what: String, _ acceptsNonFinite: Bool, _ deepest: Int
     ) throws -> JSONValue {

@@ -59,8 +59,8 @@ enum SpanContent {
         case .int(let number): out += String(number).utf8
         case .number(let number) where number.isFinite: out += number.description.utf8
         case .number(let number):
-            JSONReader.append(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity", to: &out)
-        case .string(let text): JSONReader.append(text, to: &out)
+            JSON.append(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity", to: &out)
+        case .string(let text): JSON.append(text, to: &out)
         case .array(let items):
             out.append(UInt8(ascii: "["))
             for (index, item) in items.enumerated() {
@@ -72,7 +72,7 @@ enum SpanContent {
             out.append(UInt8(ascii: "{"))
             for (index, member) in object.sorted(by: { $0.key < $1.key }).enumerated() {
                 if index > 0 { out += ", ".utf8 }
-                JSONReader.append(member.key, to: &out)
+                JSON.append(member.key, to: &out)
                 out += ": ".utf8
                 write(member.value, to: &out)
             }

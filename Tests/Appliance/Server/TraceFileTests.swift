@@ -1,10 +1,9 @@
 import Contracts
 import Core
 import Foundation
+import Server
 import TestSupport
 import Testing
-
-@testable import Server
 
 @Suite struct TraceFileTests {
     /// As mlflow 3.17 wrote it.
