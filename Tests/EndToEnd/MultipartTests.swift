@@ -49,9 +49,9 @@ import Testing
     @Test func partsBecomeOneFile() async throws {
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(
-            data: directory.file("data"), environment: ["NESTBOX_TOKEN": "secret"], token: "secret")
+            data: directory.file("data"), environment: ["NESTBOX_TOKEN": "multipart-secret"], token: "multipart-secret")
         let artifacts = server.remote.artifacts
-        let upload = try create(server, parts: 3, token: "secret")
+        let upload = try create(server, parts: 3, token: "multipart-secret")
         #expect(upload.credentials.map(\.part_number) == [1, 2, 3])
         var tags = [
             try send("one ", to: upload.credentials[0]), try send("wrong", to: upload.credentials[1]),
@@ -63,11 +63,11 @@ import Testing
         let body: JSONValue = [
             "path": "/home/ada/big.bin", "upload_id": .string(upload.upload_id), "parts": list(tags),
         ]
-        let answer = try post("complete/1/files", body, server, token: "secret")
+        let answer = try post("complete/1/files", body, server, token: "multipart-secret")
         #expect(answer.status == 200, "\(answer.text)")
         #expect(String(decoding: try await artifacts.read("1/files/big.bin"), as: UTF8.self) == "one two three")
         #expect(try await artifacts.list(".multipart").isEmpty)
-        #expect(try post("complete/1/files", body, server, token: "secret").status == 404)
+        #expect(try post("complete/1/files", body, server, token: "multipart-secret").status == 404)
     }
 
     @Test func wrongOrMissingPartsMakeNoFile() async throws {

@@ -221,7 +221,7 @@ def models(run):
     assert (int(first.version), first.source, first.run_id) == (1, source, run.info.run_id)
     assert first.status == "READY" and first.current_stage == "None"
     second = client.create_model_version(name, f"runs:/{run.info.run_id}/model", run_id=run.info.run_id)
-    assert second.source == source
+    assert second.source == f"runs:/{run.info.run_id}/model"
     assert client.get_model_version_download_uri(name, "2") == source
     assert client.get_model_version(name, "1").tags == {"a": "b"}
 

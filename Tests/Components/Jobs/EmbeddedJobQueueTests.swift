@@ -168,8 +168,9 @@ private let detail = ErrorBody.Detail(code: "unavailable", message: "no luck", h
     let test = try TestQueue(ambient: clock.ambient)
     var jobs: [Job] = []
     for _ in 0..<2 {
-        jobs.append(try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null)))
-        _ = try #require(try await test.queue.lease(jobID: nil, kinds: [], worker: "lost", seconds: 5))
+        let job = try await test.queue.submit(JobRequest(kind: "k", name: "n", payload: .null))
+        _ = try #require(try await test.queue.lease(jobID: job.id, kinds: [], worker: "lost", seconds: 5))
+        jobs.append(job)
         clock.advance(6)
     }
     // The second lease found the first job; nobody has found the second yet.
