@@ -7,8 +7,8 @@
 
 Needs a server without experiments: the ids of experiments are small numbers and are replayed as they are. One call a line:
 `s` what the user did, `m` method, `u` path, `b` body (JSON as a value; a file as {"file": bytes}; other bytes as
-{"base64": text}), `st` status, `r` answer (JSON as a value, otherwise {"type", "bytes"}). Autolog sends the params from a thread of its own: where the answer to `runs/get` holds them already, put
-its line behind that of the `runs/log-batch` by hand.
+{"base64": text}), `st` status, `r` answer (JSON as a value, otherwise {"type", "bytes"}). Autolog sends params and tags from a thread of its own:
+the `runs/get` beside it saw half of that batch, which Nestbox commits as a whole, and its line is left out by hand.
 """
 
 import base64
