@@ -4,7 +4,7 @@
 //   Timestamp           milliseconds since 1970, as stored, sent and printed
 //   Ambient             injected clock and randomness; identifiers are made from both
 //   SeededGenerator     reproducible random numbers for engines and tests
-//   JSONValue, JSON     any JSON value; shared coders whose errors name the place
+//   JSONValue, JSON     any JSON value; shared coders whose errors name the place; values written by hand
 //   JSONReader          bytes -> JSONValue in one pass, within a depth; JSONValueDecoder goes on to Codable types
 //   YAMLText            YAML from outside, within limits
 //   Settings            configuration: flags > environment NESTBOX_* > nestbox.yaml

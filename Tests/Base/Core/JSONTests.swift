@@ -50,4 +50,23 @@ import Testing
         for _ in 0..<60 { deep = .array(Array(repeating: deep, count: 2)) }
         #expect(deep.excerpt(4) == "[[[[…")
     }
+
+    /// A value as `Encodable` sees it: the way through JSONEncoder.
+    private struct Other: Encodable {
+        var value: JSONValue
+        func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
+    }
+
+    @Test func valuesWrittenByHandAreWhatTheEncoderWrites() throws {
+        let values: [JSONValue] = [
+            .null, true, false, .int(.min), .int(.max), .number(1), .number(-0.0), 0.1, 1e100, 1e-7, 123_456_789.25,
+            .number(.nan), .number(.infinity), .number(-.infinity), "", "a/b \"c\" \\ d", "ä 日本 🪺",
+            [], [1, [2, [.null]]], [:], ["b": 1, "a": ["z": "x", "y": []], "": true],
+        ]
+        for value in values { #expect(try JSON.string(value) == JSON.string(Other(value: value))) }
+        // Control characters have several spellings; the meaning counts.
+        let control = JSONValue.string(String(String.UnicodeScalarView((0..<0x80).compactMap(Unicode.Scalar.init))))
+        #expect(try JSON.decode(JSONValue.self, from: JSON.string(control)) == control)
+        #expect(try JSONDecoder().decode(JSONValue.self, from: JSON.encode(control)) == control)
+    }
 }
