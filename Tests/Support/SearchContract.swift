@@ -18,16 +18,19 @@ package func checkRunSearch(_ tracking: any Tracking) async throws {
     #expect(try await names("metrics.auc > 0", ["metrics.auc DESC"]) == "ba")
     #expect(try await names("tags.`a b` IS NOT NULL", ["params.learner DESC", "tags.`a b`"]) == "dbca")
 
-    var paged = "", token: String?
-    repeat {
-        let page = try await tracking.runs(
-            RunSearch(
-                experimentIDs: [experiment.id], filter: "params.depth IS NOT NULL", maxResults: 1,
-                orderBy: ["metrics.auc DESC"], pageToken: token))
-        paged += page.items.map(\.name).joined()
-        token = page.nextPageToken
-    } while token != nil
-    #expect(paged == "bacd", "numbers, then NaN, then nothing")
+    // As many clauses as are allowed, too: a page after the first compares with each of them.
+    for more in [[], (0..<19).map { "metrics.other\($0)" }] {
+        var paged = "", token: String?
+        repeat {
+            let page = try await tracking.runs(
+                RunSearch(
+                    experimentIDs: [experiment.id], filter: "params.depth IS NOT NULL", maxResults: 1,
+                    orderBy: ["metrics.auc DESC"] + more, pageToken: token))
+            paged += page.items.map(\.name).joined()
+            token = page.nextPageToken
+        } while token != nil
+        #expect(paged == "bacd", "numbers, then NaN, then nothing")
+    }
 
     for (filter, place) in badRunFilters {
         await expectError(.invalidArgument, mentions: place) {

@@ -65,6 +65,15 @@ private func checkTraceSummaries(_ traces: any TraceStore, _ experiment: String)
     var bad = TraceSample.info(trace, experiment)
     bad.id = "../x"
     await expectError(.invalidArgument, mentions: "../x") { [bad] in try await traces.put(bad) }
+
+    // One letter written in two ways: two keys to a database that compares bytes, one to Swift.
+    for key in ["\u{e9}", "e\u{301}"] {
+        var info = TraceSample.info(trace, experiment)
+        info.metadata[key] = key
+        _ = try await traces.put(info)
+    }
+    try await traces.record([TraceSample.span(trace, "root")], resource: [:], experimentID: experiment)
+    #expect(try await traces.info(id: stored.id).metadata["\u{e9}"] != nil)
 }
 
 private func checkSpans(_ traces: any TraceStore, _ experiment: String) async throws {

@@ -14,11 +14,14 @@ struct Housekeeping: Service {
     private static let pruneEvery = 180
 
     func run() async throws {
-        var tick = 0
-        for await _ in AsyncTimerStream(every: .seconds(20)).cancelOnGracefulShutdown() {
-            for store in stores where store.walSize > 16 << 20 { _ = try? await store.checkpoint() }
-            if tick % Self.pruneEvery == 0 { await prune() }
-            tick += 1
+        // Not only the timer is cancelled: a prune under way ends between two steps.
+        await cancelWhenGracefulShutdown {
+            var tick = 0
+            for await _ in AsyncTimerStream(every: .seconds(20)) {
+                for store in stores where store.walSize > 16 << 20 { _ = try? await store.checkpoint() }
+                if tick % Self.pruneEvery == 0 { await prune() }
+                tick += 1
+            }
         }
     }
 

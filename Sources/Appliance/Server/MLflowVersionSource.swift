@@ -26,8 +26,10 @@ struct MLflowVersionSource {
         } else {
             try check(source)
         }
-        if origin.runID == nil, let model = origin.modelID {
-            origin.runID = try await tracking.loggedModel(id: model, includingDeleted: false).sourceRunID
+        // Before anything is stored: what is noted on the model afterwards must not fail.
+        if let model = origin.modelID {
+            let made = try await tracking.loggedModel(id: model, includingDeleted: false)
+            if origin.runID == nil { origin.runID = made.sourceRunID }
         }
         return origin
     }
@@ -39,6 +41,8 @@ struct MLflowVersionSource {
         let text = try await tracking.loggedModel(id: model, includingDeleted: false).tags[tag]
         var versions = text.flatMap { try? JSON.decode([JSONValue].self, from: $0) } ?? []
         if !versions.contains(entry) { versions.append(entry) }
+        // A tag has a limit, and the newest are what people look for.
+        versions = Array(versions.suffix(100))
         try await tracking.setLoggedModelTags(id: model, [tag: try JSON.string(versions)])
     }
 

@@ -19,6 +19,16 @@ package struct OTLPTraces {
 
     /// Of one request: more would keep the store's writer from everybody else.
     package static let mostSpans = 20_000
+    /// Events and links of one request: an empty one takes two bytes on the wire and hundreds in memory.
+    private static let mostParts = 200_000
+    private var partCount = 0
+
+    private static func tooManyParts() -> NestboxError {
+        NestboxError(
+            .payloadTooLarge, "the request holds more than \(mostParts) events and links",
+            hint: "send smaller batches")
+    }
+
     /// Of one attribute's value, as in `TraceRules`.
     private static let deepest = 56
 
@@ -28,6 +38,8 @@ package struct OTLPTraces {
                 .payloadTooLarge, "the request holds more than \(Self.mostSpans) spans", hint: "send smaller batches")
         }
         guard let span else { return }
+        partCount += span.events.count + span.links.count
+        guard partCount <= Self.mostParts else { throw Self.tooManyParts() }
         group.spans.append(span)
         spanCount += 1
     }
@@ -126,6 +138,7 @@ extension OTLPTraces {
     private static func draft(_ message: ProtobufReader) throws -> Draft {
         var message = message, draft = Draft()
         while let (field, wire) = try message.next() {
+            guard draft.events.count + draft.links.count <= mostParts else { throw tooManyParts() }
             switch (field, wire) {
             case (1, .bytes): draft.traceID = try message.data()
             case (2, .bytes): draft.id = try message.data()
@@ -263,6 +276,9 @@ extension OTLPTraces {
         case .string("STATUS_CODE_OK")?, .string("1")?: draft.status = 1
         case let code?: draft.status = code.intValue == 2 ? 2 : code.intValue == 1 ? 1 : 0
         case nil: break
+        }
+        guard try list(span, "events", place).count + list(span, "links", place).count <= mostParts else {
+            throw tooManyParts()
         }
         for (index, event) in try list(span, "events", place).enumerated() {
             let place = "\(place)events[\(index)]."

@@ -55,7 +55,9 @@ public enum JSON {
         for byte in text.utf8 {
             switch byte {
             case 0x22, 0x5C: out += [0x5C, byte]
-            case 0..<0x20: out += String(format: "\\u%04x", byte).utf8
+            case 0..<0x20:
+                let low = byte & 15
+                out += [0x5C, 0x75, 0x30, 0x30, 0x30 + (byte >> 4), low < 10 ? 0x30 + low : 0x57 + low]
             default: out.append(byte)
             }
         }

@@ -29,7 +29,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// Written by hand because Foundation's formatters cost microseconds on hot routes.
     public var iso8601: String {
         let day = milliseconds.dividedFloor(by: 86_400_000)
-        var rest = milliseconds - day * 86_400_000
+        var rest = milliseconds &- day &* 86_400_000
         let (year, month, dayOfMonth) = Self.civil(fromDays: day)
         let millis = rest % 1000
         rest /= 1000

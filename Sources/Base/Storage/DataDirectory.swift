@@ -21,6 +21,13 @@ public final class DataDirectory: Sendable {
         self.path = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
         try DurableFile.makeDirectory(self.path)
         lock = try DirectoryLock(directory: self.path)
+        // Without a database the folder below was never ours, and its content is somebody's.
+        let found = (try? FileManager.default.contentsOfDirectory(atPath: self.path + "/tmp")) ?? []
+        guard found.isEmpty || FileManager.default.fileExists(atPath: self.path + "/nestbox.db") else {
+            throw NestboxError(
+                .conflict, "\(self.path)/tmp holds files that no Nestbox server made, and a server empties that folder",
+                hint: "choose a directory of its own with --data")
+        }
         for name in Self.folders { try DurableFile.makeDirectory("\(self.path)/\(name)") }
         Self.keepOthersOut(of: self.path)
         for name in (try? FileManager.default.contentsOfDirectory(atPath: temporary)) ?? [] {

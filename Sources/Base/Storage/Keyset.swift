@@ -55,14 +55,15 @@ public enum Keyset {
     /// The condition that a row comes after `position`. A term that can be NULL must follow one that tells NULL from the
     /// rest (`x IS NULL`): where the position has NULL, the rows that the terms before leave equal all have it.
     public static func after(_ position: [SortValue], in terms: [SortTerm]) -> SQL {
-        var condition: SQL = "0"
-        for (term, value) in Array(zip(terms, position)).reversed() where value != .null {
+        // Side by side, not inside each other: SQLite's parser has a stack of a hundred entries.
+        var alternatives: [SQL] = [], equal: [SQL] = []
+        for (term, value) in zip(terms, position) where value != .null {
             let value = value.databaseValue, sign = term.isAscending ? ">" : "<"
-            condition = """
-                ((\(literal: term.expression)) \(sql: sign) \(value)
-                OR ((\(literal: term.expression)) = \(value) AND \(literal: condition)))
-                """
+            let beyond: SQL = "(\(literal: term.expression)) \(sql: sign) \(value)"
+            alternatives.append("(\(literal: (equal + [beyond]).joined(separator: " AND ")))")
+            equal.append("(\(literal: term.expression)) = \(value)")
         }
+        let condition: SQL = alternatives.isEmpty ? "0" : "(\(literal: alternatives.joined(separator: " OR ")))"
         // Says the same of the first term once more, in the form that an index can begin at.
         guard let term = terms.first, let value = position.first, value != .null else { return condition }
         let sign = term.isAscending ? ">=" : "<="

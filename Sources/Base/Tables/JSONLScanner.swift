@@ -113,6 +113,8 @@ struct JSONLScanner {
                 .payloadTooLarge, "line \(grouped(line)): more than \(options.maximumColumns) different keys")
         }
         add(name, ColumnBuilder(type: nil, nulls: rowCount))
+        // A late column begins with a null per row: one line of new keys can take up any amount before it ends.
+        if gauge.add(cells: rowCount) { try gauge.check(builders, line: line) }
         return names.count - 1
     }
 

@@ -26,8 +26,12 @@ extension EmbeddedFeatures {
 
     package func lookup(_ request: OnlineFeatureRequest) async throws -> OnlineFeatureResponse {
         let plan = try LookupPlan(request.features, at: request.at, now: ambient.now(), try await state())
-        return OnlineFeatureResponse(
-            rows: try request.entities.enumerated().map { try plan.row($1, place: "entities[\($0)]") })
+        let answer: @Sendable () throws -> OnlineFeatureResponse = {
+            OnlineFeatureResponse(
+                rows: try request.entities.enumerated().map { try plan.row($1, place: "entities[\($0)]") })
+        }
+        // A table of entities takes seconds, which the cooperative pool must not be held for.
+        return request.entities.count < 256 ? try answer() : try await ComputePool.shared.run(answer)
     }
 
     private func materializeAlone(_ name: String, until: Timestamp?) async throws -> MaterializationResult {

@@ -48,7 +48,29 @@ struct FeatureLookup: Sendable {
     /// - Parameter at: when the values must have been known; nil for now.
     func find(_ rows: [[String: JSONValue]], at: Timestamp?, reader: RowReader) async throws -> FoundFeatures {
         var found: FoundFeatures = [:]
-        // Rows that leave out the same inputs are asked for together: one call in practice.
+        let groups =
+            rows.count < 256
+            ? try groups(of: rows, reader) : try await ComputePool.shared.run { try groups(of: rows, reader) }
+        for (missing, members) in groups {
+            let request = OnlineFeatureRequest(
+                features: missing.map { items[$0].reference }, entities: members.map(\.entity), at: at)
+            let answer = try await features.lookup(request)
+            guard answer.rows.count == members.count else {
+                throw NestboxError(
+                    .unavailable, "the feature store answered \(answer.rows.count) rows for \(members.count) entities")
+            }
+            for (member, row) in zip(members, answer.rows) {
+                found[member.row] = Dictionary(
+                    missing.map { (items[$0].column, row.values[items[$0].column] ?? .null) }, uniquingKeysWith: { $1 })
+            }
+        }
+        return found
+    }
+
+    /// Rows that leave out the same inputs are asked for together: one call in practice.
+    private func groups(
+        of rows: [[String: JSONValue]], _ reader: RowReader
+    ) throws -> [[Int]: [(row: Int, entity: [String: JSONValue])]] {
         var groups: [[Int]: [(row: Int, entity: [String: JSONValue])]] = [:]
         for (index, row) in rows.enumerated() {
             let missing = items.indices.filter { row[items[$0].column] == nil }
@@ -66,19 +88,6 @@ struct FeatureLookup: Sendable {
             }
             groups[missing, default: []].append((index, entity))
         }
-        for (missing, members) in groups {
-            let request = OnlineFeatureRequest(
-                features: missing.map { items[$0].reference }, entities: members.map(\.entity), at: at)
-            let answer = try await features.lookup(request)
-            guard answer.rows.count == members.count else {
-                throw NestboxError(
-                    .unavailable, "the feature store answered \(answer.rows.count) rows for \(members.count) entities")
-            }
-            for (member, row) in zip(members, answer.rows) {
-                found[member.row] = Dictionary(
-                    missing.map { (items[$0].column, row.values[items[$0].column] ?? .null) }, uniquingKeysWith: { $1 })
-            }
-        }
-        return found
+        return groups
     }
 }

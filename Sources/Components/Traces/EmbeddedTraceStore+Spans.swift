@@ -107,7 +107,8 @@ extension EmbeddedTraceStore {
     private static func metadata(_ keys: [String], of id: String, in db: GRDB.Database) throws -> [String: String] {
         let sql = "SELECT key, value FROM tracing_metadata WHERE trace_id = ?"
         let rows = try Row.fetchAll(db, sql: sql, arguments: [id])
-        return Dictionary(uniqueKeysWithValues: rows.map { ($0[0] as String, $0[1] as String) })
+        // SQLite tells keys apart that are equal to Swift (é in one scalar or in two).
+        return Dictionary(rows.map { ($0[0] as String, $0[1] as String) }, uniquingKeysWith: { first, _ in first })
             .filter { keys.contains($0.key) }
     }
 

@@ -15,6 +15,9 @@ extension EmbeddedTracking {
 
     package func loggedModels(_ search: LoggedModelSearch) async throws -> Page<LoggedModel> {
         try TrackingRules.checkPageSize(search.maxResults)
+        guard search.orderBy.count <= 20, search.datasets.count <= 100 else {
+            throw NestboxError.invalid("at most 20 `order_by` fields and 100 `datasets` can be searched by")
+        }
         guard search.datasets.allSatisfy({ !$0.name.isEmpty }) else {
             throw NestboxError.invalid("`dataset_name` in the `datasets` clause must be specified")
         }

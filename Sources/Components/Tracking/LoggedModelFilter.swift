@@ -40,7 +40,10 @@ enum LoggedModelFilter {
         var reader = Reader(text: Array(text))
         var found: [Comparison] = []
         guard !reader.isAtEnd else { return [] }
-        repeat { found.append(try reader.comparison()) } while try reader.takeAnd()
+        repeat {
+            guard found.count < 100 else { throw NestboxError.invalid("the filter has more than 100 comparisons") }
+            found.append(try reader.comparison())
+        } while try reader.takeAnd()
         return found
     }
 
@@ -70,6 +73,9 @@ enum LoggedModelFilter {
                     .map { $0.hasPrefix("LOGGED_MODEL_") ? $0 : "LOGGED_MODEL_\($0)" }
             }
             guard !texts.isEmpty else { throw fault("expected a value in the list", at: start) }
+            guard !comparator.hasSuffix("LIKE") || texts[0].utf8.count <= 1000 else {
+                throw fault("a pattern of \(comparator) has at most 1000 bytes", at: start)
+            }
             return Comparison(field: field, comparator: comparator, values: .texts(texts))
         }
 

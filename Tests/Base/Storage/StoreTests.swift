@@ -167,6 +167,9 @@ import Testing
         _ = FileManager.default.createFile(atPath: data!.temporary + "/upload-1", contents: Data("half".utf8))
         #expect(throws: NestboxError.self) { try DataDirectory(path: path) }
         data = nil
+        // Not a server's directory as long as there is no database: what lies in its tmp may be anybody's.
+        #expect(throws: NestboxError.self) { try DataDirectory(path: path) }
+        _ = FileManager.default.createFile(atPath: path + "/nestbox.db", contents: nil)
         data = try DataDirectory(path: path)
         #expect(try FileManager.default.contentsOfDirectory(atPath: data!.temporary).isEmpty)
     }

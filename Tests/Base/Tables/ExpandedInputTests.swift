@@ -95,6 +95,10 @@ import Testing
             // Three bytes a line that are a thousand cells.
             message(jsonl: repeated(wide, { _ in "{}\n" }, 1_000_000)),
             message(jsonl: repeated(wide.replacing("null", with: "1"), { _ in "{}\n" }, 100_000)),
+            // A thousand columns that begin a hundred thousand rows late, all in the last line.
+            message(
+                jsonl: repeated("", { _ in #"{"a":1}"# + "\n" }, 100_000)
+                    + Array(wide.replacing("null", with: "1").utf8)),
         ]
         for bomb in bombs {
             #expect(bomb.contains("payload_too_large") && bomb.contains("the limit is 4,194,304"), "\(bomb)")

@@ -42,9 +42,8 @@ struct TraceWaterfall {
         let end = max(spans.map { $0.end ?? $0.start }.max() ?? 0, start)
         let length = max(Double(end - start), 1)
         ticks = (0...4).map { $0 == 0 ? "0" : Self.time(length * Double($0) / 4) }
-        let firstFailure = spans.first {
-            $0.status == .error && !spans.contains { [id = $0.id] in $0.parentID == id && $0.status == .error }
-        }?.id
+        let aboveFailures = Set(spans.lazy.filter { $0.status == .error }.compactMap(\.parentID))
+        let firstFailure = spans.first { $0.status == .error && !aboveFailures.contains($0.id) }?.id
         rows = Self.nested(spans).prefix(Self.mostRows).map { span, depth in
             let left = Double(span.start - start) / length
             // What takes no time is still seen, and what still runs reaches the end.
