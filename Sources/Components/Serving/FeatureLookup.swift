@@ -50,7 +50,8 @@ struct FeatureLookup: Sendable {
         var found: FoundFeatures = [:]
         let groups =
             rows.count < 256
-            ? try groups(of: rows, reader) : try await ComputePool.shared.run { try groups(of: rows, reader) }
+            ? try self.groups(of: rows, reader)
+            : try await ComputePool.shared.run { try self.groups(of: rows, reader) }
         for (missing, members) in groups {
             let request = OnlineFeatureRequest(
                 features: missing.map { items[$0].reference }, entities: members.map(\.entity), at: at)
