@@ -147,7 +147,7 @@ import Tracking
             await expectError(.invalidArgument) { try await found("", [order]) }
         }
         let long = String(repeating: "*", count: 19_000)
-        await expectError(.invalidArgument, mentions: "50000") { try await found("name LIKE '\(long)'") }
+        await expectError(.invalidArgument, mentions: "1000") { try await found("name LIKE '\(long)'") }
         let many = Array(repeating: "name = 'a'", count: 101).joined(separator: " and ")
         await expectError(.invalidArgument, mentions: "100") { try await found(many) }
         _ = try await found(Array(repeating: "feedback.a LIKE 'b'", count: 100).joined(separator: " and "))
