@@ -24,7 +24,8 @@ import Testing
             let hasEnded = !curl.isRunning
             let events = try Self.events(in: String(contentsOfFile: path, encoding: .utf8))
             if hasEnded || count > 0 && events.count >= count {
-                if curl.isRunning { curl.terminate() }
+                // Not SIGTERM: a test process started with signals blocked hands the block on.
+                if curl.isRunning { kill(curl.processIdentifier, SIGKILL) }
                 curl.waitUntilExit()
                 return events
             }
