@@ -97,6 +97,9 @@ import Testing
             let status = answer.split(separator: "\n").last.flatMap { Int($0) }
             #expect(status == item.status, "\(item.method) \(item.path): \(answer)")
             #expect(answer.contains(item.says), "\(item.method) \(item.path) does not say «\(item.says)»: \(answer)")
+            if item.path.hasPrefix("/api/v1/") {
+                #expect(answer.contains(#""hint":""#), "\(item.method) \(item.path) gives no hint: \(answer)")
+            }
         }
         // Nothing of a refused import stays.
         let datasets: JSONValue = try await server.remote.client.get("/api/v1/datasets")

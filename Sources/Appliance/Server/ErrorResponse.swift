@@ -37,7 +37,7 @@ enum ErrorResponse {
     private static func body(_ error: NestboxError, style: Route.ErrorStyle, _ request: Request) throws -> Response {
         let status = HTTPResponse.Status(code: error.code.httpStatus)
         switch style {
-        case .native: return try .json(ErrorBody(error), status: status)
+        case .native: return try .json(ErrorBody(hinted(error, request)), status: status)
         case .mlflow: return try MLflowError.response(error)
         case .inferenceProtocol:
             let sentence = error.hint.map { "\(error.message) (\($0))" } ?? error.message
@@ -45,6 +45,28 @@ enum ErrorResponse {
         case .otlp: return OTLPAnswer.failure(error, request)
         case .page: return ErrorPage.response(error, status: status)
         }
+    }
+
+    /// The error with something to do about it, also where who threw it knew nothing better than its code.
+    private static func hinted(_ error: NestboxError, _ request: Request) -> NestboxError {
+        guard error.hint == nil else { return error }
+        var error = error
+        error.hint =
+            switch error.code {
+            case .invalidArgument, .methodNotAllowed, .unsupportedMediaType:
+                "GET /api/openapi.json describes what \(request.method.rawValue) \(request.uri.path.prefix(200)) takes"
+            case .notFound: "list what there is, and check the spelling"
+            case .alreadyExists: "choose another name, or change what is there"
+            case .conflict: "look at what is stored now, and try again"
+            case .payloadTooLarge: "send less at a time"
+            case .unauthenticated: "send the access token: Authorization: Bearer TOKEN"
+            case .permissionDenied: "use an access token that may do this"
+            case .storageFull: "free some space on the server's disk"
+            case .rateLimited, .unavailable: "try again in a moment"
+            case .cancelled: "send the request again"
+            case .internalError: "see the server's log"
+            }
+        return error
     }
 
     /// The shape for paths that no route answers: their prefix tells whose client is asking.
