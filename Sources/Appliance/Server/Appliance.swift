@@ -136,9 +136,13 @@ package final class Appliance: Sendable {
         let address = AddressBox()
         let application = Application(
             router: Routes.router(self),
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [CloseAfterGrace(.seconds(5))], idleTimeout: .seconds(120))),
+            server: HTTPServerBuilder { responder in
+                LoopBoundHTTP(
+                    HTTP1Channel(
+                        responder: responder,
+                        configuration: .init(
+                            additionalChannelHandlers: [CloseAfterGrace(.seconds(5))], idleTimeout: .seconds(120))))
+            },
             configuration: .init(
                 address: .hostname(options.host, port: options.port), serverName: "nestbox",
                 // Slow uploads hold a socket and a file each; the databases need some, too. Who comes later waits.

@@ -9,7 +9,9 @@ enum MLflowLoggingRoutes {
 
     static func routes(_ tracking: any Tracking & LoggedModelStore) -> [Route] {
         single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
-            + MLflowRoutes.endpoint(.post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing") {
+            + MLflowRoutes.endpoint(
+                .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true
+            ) {
                 request in
                 try await tracking.log(runID: try request.runID(), try batch(request))
                 return MLflowRoutes.nothing
@@ -17,13 +19,13 @@ enum MLflowLoggingRoutes {
     }
 
     private static func single(_ tracking: any Tracking) -> [Route] {
-        MLflowRoutes.endpoint(.post, "runs/log-metric", "Log one point of a metric") { request in
+        MLflowRoutes.endpoint(.post, "runs/log-metric", "Log one point of a metric", isBrief: true) { request in
             let point = try point(request)
             let measured = try measurement(point, request).map { [$0] } ?? []
             try await tracking.log(runID: try request.runID(), LogBatch(metrics: [point], modelMetrics: measured))
             return MLflowRoutes.nothing
         }
-            + MLflowRoutes.endpoint(.post, "runs/log-parameter", "Log a parameter") { request in
+            + MLflowRoutes.endpoint(.post, "runs/log-parameter", "Log a parameter", isBrief: true) { request in
                 let key = try request.required("key")
                 try await tracking.log(
                     runID: try request.runID(), LogBatch(params: [key: try request.string("value") ?? ""]))
@@ -32,7 +34,7 @@ enum MLflowLoggingRoutes {
     }
 
     private static func tags(_ tracking: any Tracking) -> [Route] {
-        MLflowRoutes.endpoint(.post, "runs/set-tag", "Set a tag of a run") { request in
+        MLflowRoutes.endpoint(.post, "runs/set-tag", "Set a tag of a run", isBrief: true) { request in
             let key = try request.required("key")
             try await tracking.log(runID: try request.runID(), LogBatch(tags: [key: try request.string("value") ?? ""]))
             return MLflowRoutes.nothing

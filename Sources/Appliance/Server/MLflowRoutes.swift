@@ -41,15 +41,17 @@ enum MLflowRoutes {
             + MLflowFileRoutes.routes(artifacts, tracking: tracking, registry: registry) + system
     }
 
-    /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`.
+    /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`. For `isBrief`, see `Route`.
     static func endpoint(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, query: [Route.QueryParameter] = [],
-        version: String = "2.0", _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
+        version: String = "2.0", isBrief: Bool = false,
+        _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
     ) -> [Route] {
         let route = Route(method, "/api/\(version)/mlflow/" + path, "MLflow", summary) { call in
             .bytes(try await body(try await MLflowRequest(call)), type: "application/json")
         }.with {
             $0.errors = .mlflow
+            $0.isBrief = isBrief
             $0.query = query
             $0.request = method == .get ? nil : anyObject
             $0.response = anyObject

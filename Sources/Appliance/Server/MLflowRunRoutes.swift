@@ -17,7 +17,7 @@ enum MLflowRunRoutes {
     }
 
     private static func lifecycle(_ tracking: any Tracking) -> [Route] {
-        MLflowRoutes.endpoint(.post, "runs/create", "Begin a run") { request in
+        MLflowRoutes.endpoint(.post, "runs/create", "Begin a run", isBrief: true) { request in
             let tags = try request.pairs("tags")
             let name = try request.string("run_name").flatMap { $0.isEmpty ? nil : $0 }
             let run = try await tracking.createRun(
@@ -29,12 +29,13 @@ enum MLflowRunRoutes {
         }
             + MLflowRoutes.endpoint(
                 .get, "runs/get", "One run with its parameters, latest metrics, tags and inputs",
-                query: [.init("run_id", "its identifier", isRequired: true)]
+                query: [.init("run_id", "its identifier", isRequired: true)], isBrief: true
             ) { request in
                 let run = try await tracking.run(id: try request.runID())
                 return MLflowJSONWriter.object { $0.object("run") { $0.run(run) } }
             }
-            + MLflowRoutes.endpoint(.post, "runs/update", "Change a run's status, end time or name") { request in
+            + MLflowRoutes.endpoint(.post, "runs/update", "Change a run's status, end time or name", isBrief: true) {
+                request in
                 let run = try await tracking.updateRun(
                     id: try request.runID(),
                     RunUpdate(

@@ -82,6 +82,9 @@ package struct Route: Sendable {
     package var bodyLimit = Route.standardBodyLimit
     /// Left out of the document: pages and aliases.
     package var isHidden = false
+    /// Answered on the event loop that reads the connection, without a switch of threads: for handlers that compute for
+    /// well under a millisecond and never block. Others run on Swift's cooperative threads.
+    package var isBrief = false
     package var handler: Handler
 
     package init(

@@ -37,7 +37,10 @@ enum Routes {
                 let call = Call(request: request, context: context, bodyLimit: route.bodyLimit)
                 do {
                     try WorkerAccess.check(route, call)
-                    return try await route.handler(call)
+                    if route.isBrief { return try await route.handler(call) }
+                    return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        try await route.handler(call)
+                    }
                 } catch {
                     return ErrorResponse.make(for: error, style: route.errors, request: request, logger: context.logger)
                 }

@@ -27,7 +27,7 @@ enum SystemRoutes {
                 return Health(
                     status: "ok", version: Appliance.version, uptimeSeconds: uptime,
                     jobSlots: appliance.options.jobSlots)
-            },
+            }.with { $0.isBrief = true },
             .get("/ready", "System", "Whether both database files answer", returns: Acknowledgement.self) { _ in
                 try await appliance.decisions.ping()
                 try await appliance.telemetry.ping()

@@ -5,8 +5,13 @@ import Synchronization
 ///
 /// A listener that falls behind by more than its buffer loses the oldest events; the `events` table has them all.
 public final class EventHub: Sendable {
+    private struct Listener: Sendable {
+        var continuation: AsyncStream<Event>.Continuation
+        var wants: @Sendable (Event) -> Bool
+    }
+
     private struct State {
-        var listeners: [Int: AsyncStream<Event>.Continuation] = [:]
+        var listeners: [Int: Listener] = [:]
         var isClosed = false
     }
 
@@ -16,14 +21,18 @@ public final class EventHub: Sendable {
     public init() {}
 
     /// Events from now on; ends when the consuming task does, and at once after `close`.
-    public func subscribe(buffer: Int = 256) -> AsyncStream<Event> {
+    ///
+    /// `wants` is asked before anybody is woken.
+    public func subscribe(
+        buffer: Int = 256, where wants: @escaping @Sendable (Event) -> Bool = { _ in true }
+    ) -> AsyncStream<Event> {
         let key = nextKey.add(1, ordering: .relaxed).newValue
         let (stream, continuation) = AsyncStream.makeStream(of: Event.self, bufferingPolicy: .bufferingNewest(buffer))
         continuation.onTermination = { [weak self] _ in
             _ = self?.state.withLock { $0.listeners.removeValue(forKey: key) }
         }
         let isClosed = state.withLock { state in
-            if !state.isClosed { state.listeners[key] = continuation }
+            if !state.isClosed { state.listeners[key] = Listener(continuation: continuation, wants: wants) }
             return state.isClosed
         }
         // Outside the lock: ending it calls the handler above.
@@ -37,13 +46,13 @@ public final class EventHub: Sendable {
             state.isClosed = true
             return Array(state.listeners.values)
         }
-        for continuation in ended { continuation.finish() }
+        for listener in ended { listener.continuation.finish() }
     }
 
     func publish(_ events: [Event]) {
         guard !events.isEmpty else { return }
-        for continuation in state.withLock({ Array($0.listeners.values) }) {
-            for event in events { continuation.yield(event) }
+        for listener in state.withLock({ Array($0.listeners.values) }) {
+            for event in events where listener.wants(event) { listener.continuation.yield(event) }
         }
     }
 }

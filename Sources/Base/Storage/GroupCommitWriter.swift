@@ -28,10 +28,18 @@ public final class WriteContext {
         recorded.append(
             Event(id: db.lastInsertedRowID, log: log, at: now, kind: kind, subject: subject, actor: actor, data: data))
     }
+
+    /// Tells listeners after the commit and keeps nothing: for measurements whose rows are record enough.
+    public func announce(_ kind: String, _ subject: String, _ data: JSONValue = .object([:])) {
+        recorded.append(Event(id: 0, log: log, at: now, kind: kind, subject: subject, actor: actor, data: data))
+    }
 }
 
-/// One thread that takes all waiting writes, runs them in one transaction, each in a savepoint of its own, and commits
-/// once. Under load the cost of a sync to disk is shared; alone, a write waits for nobody.
+/// Takes all waiting writes, runs them in one transaction, each in a savepoint of its own, and commits once. Under load the
+/// cost of a sync to disk is shared; alone, a write waits for nobody.
+///
+/// A thread of its own does so. Where a commit waits for no disk, a write that finds nobody at work commits at once on the
+/// thread it came from: two thread switches cost more than the commit.
 final class GroupCommitWriter: Sendable {
     private struct Pending: Sendable {
         /// Runs the body and returns the closure that hands its outcome to the caller after the commit.
@@ -49,26 +57,45 @@ final class GroupCommitWriter: Sendable {
         // Unchecked: touched only while `condition` is locked.
         let condition = NSCondition()
         var pending: [Pending] = []
+        /// Somebody has the connection: the thread, or a write that commits where it came from.
+        var isBusy = false
+        var commitsSinceCheckpoint = 0
         var stopping = false
         var stopped = false
     }
 
     private static let largestGroup = 512
+    /// Commits of some pages each: the write-ahead log then holds about ten megabytes.
+    private static let commitsPerCheckpoint = 1000
 
     private let queue = Queue()
     private let pool: DatabasePool
     private let path: String
+    private let log: String
     private let ambient: Ambient
     private let events: EventHub
+    private let commitsInPlace: Bool
 
-    init(pool: DatabasePool, path: String, ambient: Ambient, events: EventHub) {
+    /// - Parameter commitsInPlace: for a file whose commits are not synced, and whose log this writer checkpoints itself, so
+    ///   that no commit does.
+    init(pool: DatabasePool, path: String, ambient: Ambient, events: EventHub, commitsInPlace: Bool) {
         self.pool = pool
         self.path = path
+        log = Store.log(path)
         self.ambient = ambient
         self.events = events
+        self.commitsInPlace = commitsInPlace
         let thread = Thread { [queue] in
-            while let group = Self.next(queue) {
-                Self.commit(group, pool: pool, path: path, ambient: ambient, events: events)
+            let release = { queue.condition.withLock { queue.isBusy = false } }
+            while let step = Self.next(queue, checkpoints: commitsInPlace) {
+                switch step {
+                case .commit(let group):
+                    Self.commit(group, pool: pool, path: path, ambient: ambient, events: events, release: release)
+                case .checkpoint:
+                    // What fails here is tried again after the next commits, and the log only grows meanwhile.
+                    _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.passive) }
+                    release()
+                }
             }
             queue.condition.withLock {
                 queue.stopped = true
@@ -82,7 +109,7 @@ final class GroupCommitWriter: Sendable {
     deinit { stop() }
 
     func submit<T: Sendable>(actor: String, _ body: @escaping @Sendable (WriteContext) throws -> T) async throws -> T {
-        let path = path, log = Store.log(path)
+        let path = path, log = log
         return try await withCheckedThrowingContinuation { continuation in
             let work = Pending(
                 perform: { db, now in
@@ -98,14 +125,33 @@ final class GroupCommitWriter: Sendable {
                     }
                 },
                 fail: { continuation.resume(throwing: $0) })
-            let accepted = queue.condition.withLock {
-                guard !queue.stopping else { return false }
-                queue.pending.append(work)
-                queue.condition.signal()
-                return true
+            switch queue.condition.withLock({ admit(work) }) {
+            case .refused: work.fail(NestboxError(.unavailable, "the server is shutting down"))
+            case .queued: break
+            case .now:
+                Self.commit([work], pool: pool, path: path, ambient: ambient, events: events) { [queue] in
+                    queue.condition.withLock {
+                        queue.isBusy = false
+                        queue.commitsSinceCheckpoint += 1
+                        let isDue = queue.commitsSinceCheckpoint >= Self.commitsPerCheckpoint
+                        if isDue || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
+                    }
+                }
             }
-            if !accepted { work.fail(NestboxError(.unavailable, "the server is shutting down")) }
         }
+    }
+
+    private enum Admission { case refused, queued, now }
+
+    private func admit(_ work: Pending) -> Admission {
+        guard !queue.stopping else { return .refused }
+        if commitsInPlace, !queue.isBusy, queue.pending.isEmpty {
+            queue.isBusy = true
+            return .now
+        }
+        queue.pending.append(work)
+        if !queue.isBusy { queue.condition.signal() }
+        return .queued
     }
 
     /// Waits until everything queued is committed, and refuses what comes later.
@@ -117,44 +163,71 @@ final class GroupCommitWriter: Sendable {
         }
     }
 
-    private static func next(_ queue: Queue) -> [Pending]? {
+    private enum Step {
+        case commit([Pending])
+        case checkpoint
+    }
+
+    /// Waits for the connection and for something to do with it; nil at the end.
+    private static func next(_ queue: Queue, checkpoints: Bool) -> Step? {
         queue.condition.withLock {
-            while queue.pending.isEmpty {
-                if queue.stopping { return nil }
+            while true {
+                if !queue.isBusy {
+                    if checkpoints, queue.commitsSinceCheckpoint >= commitsPerCheckpoint {
+                        queue.commitsSinceCheckpoint = 0
+                        queue.isBusy = true
+                        return .checkpoint
+                    }
+                    if !queue.pending.isEmpty {
+                        let group = Array(queue.pending.prefix(largestGroup))
+                        queue.pending.removeFirst(group.count)
+                        queue.commitsSinceCheckpoint += 1
+                        queue.isBusy = true
+                        return .commit(group)
+                    }
+                    if queue.stopping { return nil }
+                }
                 queue.condition.wait()
             }
-            let group = Array(queue.pending.prefix(largestGroup))
-            queue.pending.removeFirst(group.count)
-            return group
         }
     }
 
-    private static func commit(_ group: [Pending], pool: DatabasePool, path: String, ambient: Ambient, events: EventHub)
-    {
+    /// - Parameter release: called when the connection is free again, before anybody hears of the outcome.
+    private static func commit(
+        _ group: [Pending], pool: DatabasePool, path: String, ambient: Ambient, events: EventHub,
+        release: () -> Void
+    ) {
         var outcomes: [Outcome] = []
         do {
             try pool.writeWithoutTransaction { db in
                 let now = ambient.now()
                 try db.inTransaction(.immediate) {
-                    for work in group {
-                        var outcome: Outcome?
-                        try db.inSavepoint {
-                            let result = work.perform(db, now)
-                            outcome = result
-                            return result.succeeded ? .commit : .rollback
-                        }
-                        if let outcome { outcomes.append(outcome) }
-                    }
-                    return .commit
+                    for work in group { outcomes.append(try perform(work, isAlone: group.count == 1, now, in: db)) }
+                    // A single write that failed has no savepoint to go back to.
+                    return group.count == 1 && !outcomes[0].succeeded ? .rollback : .commit
                 }
             }
         } catch {
+            release()
             // Nothing of the group is on disk: everybody hears so, whatever their own body returned.
             let shown = (error as? DatabaseError).map { Store.explain($0, path: path) } ?? error
             for work in group { work.fail(shown) }
             return
         }
+        release()
         events.publish(outcomes.flatMap(\.events))
         for outcome in outcomes { outcome.deliver() }
+    }
+
+    private static func perform(
+        _ work: Pending, isAlone: Bool, _ now: Timestamp, in db: GRDB.Database
+    ) throws -> Outcome {
+        if isAlone { return work.perform(db, now) }
+        var outcome = Outcome(succeeded: false, events: [], deliver: {})
+        try db.inSavepoint {
+            outcome = work.perform(db, now)
+            return outcome.succeeded ? .commit : .rollback
+        }
+        return outcome
     }
 }

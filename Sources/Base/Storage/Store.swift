@@ -37,6 +37,8 @@ public final class Store: Sendable {
             try db.execute(sql: "PRAGMA cache_size = -16000")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA mmap_size = 268435456")
+            // In place of a commit that would wait for the disk; the writer does it before.
+            if durability == .checkpoint { try db.execute(sql: "PRAGMA wal_autocheckpoint = 16384") }
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
@@ -44,7 +46,8 @@ public final class Store: Sendable {
         } catch let error as DatabaseError {
             throw Store.explain(error, path: path)
         }
-        writer = GroupCommitWriter(pool: pool, path: path, ambient: ambient, events: events)
+        writer = GroupCommitWriter(
+            pool: pool, path: path, ambient: ambient, events: events, commitsInPlace: durability == .checkpoint)
     }
 
     /// Runs `body` inside a transaction together with whatever other writes are waiting, and returns once it is committed.

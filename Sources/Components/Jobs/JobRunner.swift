@@ -76,9 +76,9 @@ package final class JobRunner: Service {
 
     private func serve() async {
         let (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let events = queue.store.events.subscribe()
+        let events = queue.store.events.subscribe { $0.kind.hasPrefix("job.") }
         await withDiscardingTaskGroup { group in
-            group.addTask { for await event in events where event.kind.hasPrefix("job.") { wake.yield() } }
+            group.addTask { for await _ in events { wake.yield() } }
             // Retries and expired leases come due without an event.
             group.addTask {
                 while !Task.isCancelled {

@@ -37,8 +37,8 @@ package final class MonitoringSchedule: Service {
     }
 
     private func followDeployments() async {
-        for await event in monitor.store.events.subscribe()
-        where event.kind == "deployment.updated" || event.kind == "deployment.deleted" {
+        let kinds: Set = ["deployment.updated", "deployment.deleted"]
+        for await event in monitor.store.events.subscribe(where: { kinds.contains($0.kind) }) {
             await reporting(event.subject) { try await self.monitor.closeStaleAlerts() }
         }
     }

@@ -61,13 +61,13 @@ extension EmbeddedTracking {
 
     func storeMetrics(_ points: [MetricPoint], run: String) async throws {
         let keys = Set(points.lazy.map(\.key))
-        // The event says which charts to draw again. A run with many keys is drawn anew anyway.
+        // Says which charts to draw again; the points themselves are the record. A run with many keys is drawn anew anyway.
         var data: [String: JSONValue] = ["points": .int(Int64(points.count))]
         if keys.count <= 20 { data["keys"] = .array(keys.sorted().map { .string($0) }) }
         let event = JSONValue.object(data)
         try await telemetry.write { context in
             try MetricTable.insert(points, run: run, in: context.db)
-            try context.record("metrics.logged", "run/\(run)", event)
+            context.announce("metrics.logged", "run/\(run)", event)
         }
     }
 

@@ -157,9 +157,16 @@ struct EmbeddedTrackingTests {
                 "experiment.renamed", "experiment.deleted", "experiment.restored",
             ])
         #expect(events.allSatisfy { $0.actor == "ada" })
-        let metrics = try await telemetry.eventLog()
-        #expect(metrics.map(\.kind) == ["metrics.logged"])
-        #expect(metrics.first?.data == ["points": 1, "keys": ["m"]])
+    }
+
+    @Test func pointsAreAnnouncedAndNotRecordedTwice() async throws {
+        let run = try await tracking.createRun(NewRun(experimentID: "0"))
+        var heard = telemetry.events.subscribe { $0.kind == "metrics.logged" }.makeAsyncIterator()
+        try await tracking.log(runID: run.id, LogBatch(metrics: [point("m", 1)]))
+        let event = await heard.next()
+        #expect(event?.subject == "run/\(run.id)")
+        #expect(event?.data == ["points": 1, "keys": ["m"]])
+        #expect(try await telemetry.eventLog().isEmpty)
     }
 
     @Test func finishingWithoutAnEndTimeTakesTheClock() async throws {
