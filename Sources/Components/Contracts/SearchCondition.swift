@@ -11,6 +11,8 @@ extension SearchFilter.Clause {
         // SQLite's own LIKE ignores case unless the whole connection is told otherwise.
         case .like: ("\(column) GLOB ?", values.map { $0.glob() })
         case .ilike: ("lower(\(column)) GLOB lower(?)", values.map { $0.glob() })
+        // SQLite has the word only; the component that allows it brings the function.
+        case .rlike: ("\(column) REGEXP ?", values)
         case .isIn: ("\(column) IN (SELECT value FROM json_each(?))", [.text(try JSON.string(values))])
         case .isNotIn: ("\(column) NOT IN (SELECT value FROM json_each(?))", [.text(try JSON.string(values))])
         case .isNull: ("\(column) IS NULL", [])

@@ -47,6 +47,8 @@ package enum SearchComparator: String, Sendable, CaseIterable {
     case like = "LIKE"
     /// The same, whatever the case of ASCII letters.
     case ilike = "ILIKE"
+    /// A regular expression that is found anywhere in the text.
+    case rlike = "RLIKE"
     case isIn = "IN"
     case isNotIn = "NOT IN"
     case isNull = "IS NULL"
@@ -106,7 +108,9 @@ package struct SearchOrder: Sendable, Hashable {
             let order = try parser.order()
             if orders.contains(where: { $0.field == order.field }) {
                 if vocabulary.allowsRepeatedOrders { continue }
-                throw NestboxError.invalid("Invalid order_by clause `\(clause.prefix(120))`: it orders by that already")
+                throw NestboxError.invalid(
+                    "Invalid order_by clause `\(clause.prefix(120))`: `\(order.field.key.prefix(80))` is ordered by twice"
+                )
             }
             orders.append(order)
         }

@@ -25,8 +25,8 @@ struct SearchLexer {
     private let text: [Unicode.Scalar]
     private var at = 0
 
-    static func tokens(_ text: String) -> [SearchToken] {
-        var lexer = SearchLexer(text: Array(text.unicodeScalars))
+    static func tokens(_ text: [Unicode.Scalar]) -> [SearchToken] {
+        var lexer = SearchLexer(text: text)
         var tokens: [SearchToken] = []
         repeat { tokens.append(lexer.next()) } while tokens.last?.kind != .end
         return tokens

@@ -11,9 +11,8 @@ struct SearchParser {
     /// More than anybody writes, and few enough for one SQL statement.
     static let mostClauses = 100
     static let mostOrders = 20
-    /// SQLite matches a pattern in time that grows with the square of its length.
-    static let longestPattern = 10_000
 
+    private let text: [Unicode.Scalar]
     private let tokens: [SearchToken]
     private let vocabulary: SearchVocabulary
     private let place: Place
@@ -22,7 +21,16 @@ struct SearchParser {
     init(_ text: String, _ vocabulary: SearchVocabulary, place: Place) throws {
         self.vocabulary = vocabulary
         self.place = place
-        tokens = SearchLexer.tokens(text)
+        self.text = Array(text.unicodeScalars)
+        tokens = SearchLexer.tokens(self.text)
+        guard self.text.count <= vocabulary.longestFilter else {
+            let most = vocabulary.longestFilter
+            throw fault(tokens[0], "it has \(self.text.count) characters; at most \(most) are read", range: most)
+        }
+        // SQLite's functions take a text to its first zero only.
+        if let zero = self.text.firstIndex(of: "\0") {
+            throw fault(tokens[0], "the character U+0000, which cannot be searched for", range: zero)
+        }
     }
 
     mutating func filter() throws -> [SearchFilter.Clause] {
@@ -55,15 +63,8 @@ struct SearchParser {
         let comparator = try comparator(rule)
         switch comparator {
         case .isNull, .isNotNull: return SearchFilter.Clause(field, comparator, [])
-        case .isIn, .isNotIn: return SearchFilter.Clause(field, comparator, try list(rule))
-        case .like, .ilike:
-            let start = current
-            let value = try value(rule)
-            if case .text(let pattern) = value, pattern.utf8.count > Self.longestPattern {
-                throw fault(start, "the pattern is longer than \(Self.longestPattern) bytes")
-            }
-            return SearchFilter.Clause(field, comparator, [value])
-        default: return SearchFilter.Clause(field, comparator, [try value(rule)])
+        case .isIn, .isNotIn: return SearchFilter.Clause(field, comparator, try list(rule, comparator))
+        default: return SearchFilter.Clause(field, comparator, [try value(rule, comparator)])
         }
     }
 
@@ -87,7 +88,7 @@ struct SearchParser {
             }
             return try resolve(head, in: family, at: start)
         }
-        guard let family = families.first(where: { $0.prefixes.contains(head) }) else {
+        guard families.contains(where: { $0.prefixes.contains { $0 == head || $0.hasPrefix(head + ".") } }) else {
             let known = families.compactMap(\.prefixes.first).map { "`\($0).`" }.joined(separator: ", ")
             throw fault(
                 start,
@@ -95,11 +96,19 @@ struct SearchParser {
             )
         }
         at += 1
-        return try resolve(try key(after: head), in: family, at: start)
+        let key = try key(after: head, families)
+        // The longest prefix decides: `span.attributes.model` is no key of `span`.
+        let path = "\(head).\(key)"
+        let found = families.flatMap { family in family.prefixes.map { (family, $0) } }
+            .filter { path.utf8.starts(with: "\($0.1).".utf8) && path.utf8.count > $0.1.utf8.count + 1 }
+            .max { $0.1.utf8.count < $1.1.utf8.count }
+        guard let (family, prefix) = found else { throw fault(current, "expected a key after `\(path)`") }
+        return try resolve(
+            String(decoding: path.utf8.dropFirst(prefix.utf8.count + 1), as: UTF8.self), in: family, at: start)
     }
 
     /// What follows the dot: one quoted key, or words with dots between them.
-    private mutating func key(after head: String) throws -> String {
+    private mutating func key(after head: String, _ families: [SearchVocabulary.Family]) throws -> String {
         let dot = tokens[at - 1]
         guard current.range.lowerBound == dot.range.upperBound else {
             throw fault(dot, "expected a key right after `\(head).`", range: dot.range.upperBound)
@@ -109,8 +118,15 @@ struct SearchParser {
             at += 1
             return key
         }
+        if vocabulary.allowsSignsInKeys { return try keyWithSigns(after: head) }
         var key = ""
         while true {
+            if case .quoted(let rest, _) = current.kind, !rest.isEmpty,
+                families.contains(where: { $0.prefixes.contains("\(head).\(key.dropLast())") })
+            {
+                at += 1
+                return key + rest
+            }
             guard case .word(let word) = current.kind else {
                 throw fault(
                     current, "expected a key after `\(head).\(key)`, found \(shown(current))",
@@ -131,6 +147,22 @@ struct SearchParser {
                 hint: "quote the key: \(head).`\(key)\(text)…`")
         }
         return key
+    }
+
+    /// All that stands together without a comparison, bracket, comma or quote.
+    private mutating func keyWithSigns(after head: String) throws -> String {
+        let start = current.range.lowerBound
+        var end = start
+        scan: while current.range.lowerBound == end {
+            switch current.kind {
+            case .word, .integer, .decimal, .unknown, .sign("."): break
+            default: break scan
+            }
+            end = current.range.upperBound
+            at += 1
+        }
+        guard end > start else { throw fault(current, "expected a key after `\(head).`, found \(shown(current))") }
+        return String(String.UnicodeScalarView(text[start..<end]))
     }
 
     private func resolve(
@@ -186,14 +218,34 @@ struct SearchParser {
         return comparator
     }
 
-    private mutating func value(_ rule: SearchVocabulary.Rule) throws -> SearchValue {
+    private mutating func value(
+        _ rule: SearchVocabulary.Rule, _ comparator: SearchComparator
+    ) throws -> SearchValue {
         let token = current
         at += 1
+        let value = try value(token, rule, comparator)
+        if case .text(let text) = value {
+            if [.like, .ilike, .rlike].contains(comparator), text.utf8.count > vocabulary.longestPattern {
+                throw fault(token, "the pattern is longer than \(vocabulary.longestPattern) bytes")
+            }
+            if let complaint = rule.complaint?(comparator, text) { throw fault(token, complaint) }
+        }
+        return value
+    }
+
+    private func value(
+        _ token: SearchToken, _ rule: SearchVocabulary.Rule, _ comparator: SearchComparator
+    ) throws -> SearchValue {
+        let isOrdering = [.less, .lessOrEqual, .greater, .greaterOrEqual].contains(comparator)
         switch (rule.kind, token.kind) {
-        case (.number, .integer(let text)), (.integer, .integer(let text)), (.quotableInteger, .integer(let text)):
+        case (.number, .integer(let text)), (.integer, .integer(let text)), (.quotableInteger, .integer(let text)),
+            (.scalar, .integer(let text)):
             return try number(text, token)
-        case (.number, .decimal(let text)): return try number(text, token)
+        case (.number, .decimal(let text)), (.scalar, .decimal(let text)): return try number(text, token)
         case (.text, .quoted(let text, let mark)) where mark != "`": return .text(text)
+        case (.scalar, .quoted(let text, let mark)) where mark != "`" && !isOrdering: return .text(text)
+        case (.scalar, .word(let word)) where ["true", "false"].contains(word.lowercased()) && !isOrdering:
+            return .text(word.lowercased())
         case (.identifier, .quoted(let text, let mark)) where mark != "`",
             (.quotableInteger, .quoted(let text, let mark)) where mark != "`":
             guard let number = Int64(text) else { throw fault(token, "`\(text.prefix(80))` is not a whole number") }
@@ -206,6 +258,7 @@ struct SearchParser {
                 case .quotableInteger: "a whole number"
                 case .text: "a text in single or double quotes"
                 case .identifier: "a whole number in quotes"
+                case .scalar: isOrdering ? "a number" : "a text in quotes, a number, true or false"
                 }
             throw fault(token, "expected \(expected), found \(shown(token))")
         }
@@ -218,10 +271,12 @@ struct SearchParser {
         return .number(number)
     }
 
-    private mutating func list(_ rule: SearchVocabulary.Rule) throws -> [SearchValue] {
+    private mutating func list(
+        _ rule: SearchVocabulary.Rule, _ comparator: SearchComparator
+    ) throws -> [SearchValue] {
         guard current.kind == .sign("(") else { throw fault(current, "expected `(`, found \(shown(current))") }
         at += 1
-        var values = [try value(rule)]
+        var values = [try value(rule, comparator)]
         while true {
             let token = current
             at += 1
@@ -230,7 +285,7 @@ struct SearchParser {
             case .sign(","):
                 // Python's way to write a list of one, which clients pass on.
                 if current.kind == .sign(")") { continue }
-                values.append(try value(rule))
+                values.append(try value(rule, comparator))
             default: throw fault(token, "expected `,` or `)`, found \(shown(token))")
             }
         }

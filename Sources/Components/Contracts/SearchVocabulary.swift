@@ -11,22 +11,30 @@ package struct SearchVocabulary: Sendable {
         case text
         /// A whole number in quotes.
         case identifier
+        /// What somebody said of a thing: a text in quotes, a numeral, true or false. To order, a numeral only.
+        case scalar
     }
 
     package struct Rule: Sendable {
         package var kind: ValueKind
         package var comparators: [SearchComparator]
+        /// What is wrong with a text to compare with, beyond its kind.
+        package var complaint: (@Sendable (SearchComparator, String) -> String?)?
 
-        package init(_ kind: ValueKind, _ comparators: [SearchComparator]) {
+        package init(
+            _ kind: ValueKind, _ comparators: [SearchComparator],
+            complaint: (@Sendable (SearchComparator, String) -> String?)? = nil
+        ) {
             self.kind = kind
             self.comparators = comparators
+            self.complaint = complaint
         }
     }
 
     /// Fields that are written with the same word before the dot.
     package struct Family: Sendable {
         package var entity: SearchField.Entity
-        /// The words before the dot; case matters. Attributes can go without.
+        /// The words before the dot; case matters. Attributes can go without. `span.attributes` goes before `span`.
         package var prefixes: [String]
         /// The keys there are.
         package var keys: [String: Rule] = [:]
@@ -54,6 +62,12 @@ package struct SearchVocabulary: Sendable {
     package var orders: [Family]
     /// Whether to order twice by one field is without effect, and not a mistake.
     package var allowsRepeatedOrders = false
+    /// Whether a key needs no quotes for signs that neither compare nor enclose: `metrics.val/auc`.
+    package var allowsSignsInKeys = false
+    /// Bytes of a pattern. SQLite matches one in time that grows with its length times that of the text.
+    package var longestPattern = 10_000
+    /// Characters of a whole filter.
+    package var longestFilter = Int.max
 
     package init(_ subject: String, _ families: [Family], orders: [Family]) {
         self.subject = subject
@@ -63,10 +77,10 @@ package struct SearchVocabulary: Sendable {
 }
 
 extension SearchVocabulary.Rule {
-    private static let order: [SearchComparator] = [
+    package static let order: [SearchComparator] = [
         .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual,
     ]
-    private static let match: [SearchComparator] = [.equal, .notEqual, .like, .ilike]
+    package static let match: [SearchComparator] = [.equal, .notEqual, .like, .ilike]
 
     package static let number = Self(.number, order)
     package static let integer = Self(.integer, order)

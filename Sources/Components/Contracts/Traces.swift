@@ -239,6 +239,7 @@ package enum TraceKey {
     package static let tokenUsage = "mlflow.trace.tokenUsage"
     package static let cost = "mlflow.trace.cost"
     package static let sizeStats = "mlflow.trace.sizeStats"
+    package static let linkedPrompts = "mlflow.linkedPrompts"
     package static let sourceRun = "mlflow.sourceRun"
     /// Set once a client has sent the trace's own summary, which spans must not overwrite.
     package static let isFinal = "mlflow.trace.infoFinalized"

@@ -51,13 +51,13 @@ extension EmbeddedTraceStore {
                     + "\(TraceRules.page.lowerBound) to \(TraceRules.page.upperBound)")
         }
         var query = try TraceQuery(
-            filter: try TraceFilter(search.filter), orderBy: search.orderBy, experiments: search.experimentIDs)
+            filter: search.filter, orderBy: search.orderBy, experiments: search.experimentIDs)
         let offset = try Self.offset(search.pageToken)
         query.page(offset: offset, limit: search.maxResults + 1)
         let patterns = TracePatterns()
         do {
             return try await store.read { [query] db in
-                if !query.patterns.isEmpty { db.add(function: patterns.function) }
+                if query.hasPatterns { db.add(function: patterns.function) }
                 let ids = try String.fetchAll(db, sql: query.sql, arguments: query.arguments)
                 let shown = Array(ids.prefix(search.maxResults))
                 return Page(

@@ -1,3 +1,4 @@
+import Contracts
 import Core
 import Foundation
 import GRDB
@@ -11,21 +12,14 @@ final class TracePatterns: Sendable {
         var spent: Duration = .zero
     }
 
-    private static let longest = 1000
     private let budget: Duration
     private let state = Mutex(State())
 
     init(budget: Duration = .seconds(2)) { self.budget = budget }
 
-    static func check(_ pattern: String) throws {
-        guard pattern.utf8.count <= longest else {
-            throw NestboxError.invalid("a pattern of RLIKE has at most \(longest) characters")
-        }
-        do {
-            _ = try NSRegularExpression(pattern: pattern)
-        } catch {
-            throw NestboxError.invalid("`\(pattern.prefix(80))` is not a regular expression")
-        }
+    @Sendable static func complaint(_ comparator: SearchComparator, _ pattern: String) -> String? {
+        guard comparator == .rlike, (try? NSRegularExpression(pattern: pattern)) == nil else { return nil }
+        return "`\(pattern.prefix(80))` is not a regular expression"
     }
 
     var isExhausted: Bool { state.withLock { $0.spent > budget } }

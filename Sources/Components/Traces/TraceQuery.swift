@@ -8,17 +8,15 @@ import GRDB
 struct TraceQuery: Sendable {
     private(set) var sql: String
     private(set) var arguments: StatementArguments
-    private(set) var patterns: [String] = []
+    /// Whether the statement needs `TracePatterns.function`.
+    private(set) var hasPatterns = false
     private var conditions: [String] = []
 
-    init(filter: TraceFilter, orderBy: [String], experiments: [String]) throws {
+    init(filter: String, orderBy: [String], experiments: [String]) throws {
+        let filter = try SearchFilter(filter, .traces)
         sql = "SELECT t.id FROM tracing_traces t"
         arguments = []
-        guard orderBy.count <= 20 else {
-            throw NestboxError.invalid("`order_by` names \(orderBy.count) fields; at most 20 are followed")
-        }
-        let order = try orderBy.map(TraceFilter.order)
-        let keys = try ordering(order)
+        let keys = ordering(try SearchOrder.parse(orderBy, .traces))
         // One experiment can be read in the order of its index; many cannot.
         if experiments.count == 1 {
             where_("t.experiment_id = ?", [experiments[0]])
@@ -29,12 +27,8 @@ struct TraceQuery: Sendable {
         }
         // Comparisons about spans speak of one and the same span.
         var span: [(String, StatementArguments)] = []
-        for comparison in filter.comparisons {
-            if case .span(let field) = comparison.field {
-                span.append(try self.span(field, comparison))
-            } else {
-                try add(comparison)
-            }
+        for clause in filter.clauses {
+            if let condition = try self.span(clause) { span.append(condition) } else { try add(clause) }
         }
         if !span.isEmpty {
             let all = span.map(\.0).joined(separator: " AND ")
@@ -53,42 +47,48 @@ struct TraceQuery: Sendable {
     // MARK: order
 
     /// What is not set comes last either way.
-    private mutating func ordering(_ order: [(field: TraceFilter.Field, isDescending: Bool)]) throws -> [String] {
-        var keys: [String] = [], seen: Set<TraceFilter.Field> = []
-        for (index, key) in order.enumerated() {
-            guard seen.insert(key.field).inserted else {
-                throw NestboxError.invalid("`order_by` names the same field twice")
-            }
+    private mutating func ordering(_ orders: [SearchOrder]) -> [String] {
+        var keys: [String] = []
+        for (index, order) in orders.enumerated() {
             let expression: String
-            switch key.field {
-            case .attribute(let attribute): expression = Self.column(attribute)
-            case .tag(let name): expression = join("tracing_tags", "o\(index)", name)
-            case .metadata(let name): expression = join("tracing_metadata", "o\(index)", name)
-            default: expression = join("tracing_metadata", "o\(index)", TraceKey.sourceRun)
+            switch Self.place(of: order.field) {
+            case .column(let column): expression = column
+            case .tag(let key): expression = join("tracing_tags", "o\(index)", key)
+            case .metadata(let key): expression = join("tracing_metadata", "o\(index)", key)
             }
-            keys += ["\(expression) IS NULL", expression + (key.isDescending ? " DESC" : "")]
+            keys += ["\(expression) IS NULL", expression + (order.isAscending ? "" : " DESC")]
         }
-        if !seen.contains(.attribute(.timestamp)) { keys.append("t.timestamp_ms DESC") }
-        if !seen.contains(.attribute(.id)) { keys.append("t.id") }
+        for (key, tieBreaker) in [("timestamp_ms", "t.timestamp_ms DESC"), ("request_id", "t.id")]
+        where !orders.contains(where: { $0.field == SearchField(.attribute, key) }) {
+            keys.append(tieBreaker)
+        }
         return keys
+    }
+
+    /// Where a field's value lies.
+    private enum Place {
+        case column(String)
+        case tag(String)
+        case metadata(String)
+    }
+
+    private static func place(of field: SearchField) -> Place {
+        switch (field.entity, field.key) {
+        case (.tag, let key): .tag(key)
+        case (.metadata, let key): .metadata(key)
+        case (_, "name"): .tag(TraceKey.name)
+        case (_, "run_id"): .metadata(TraceKey.sourceRun)
+        case (_, "request_id"): .column("t.id")
+        case (_, "end_time_ms"): .column("(t.timestamp_ms + coalesce(t.execution_time_ms, 0))")
+        // The others are named after their columns.
+        case (_, let key): .column("t.\(key)")
+        }
     }
 
     private mutating func join(_ table: String, _ alias: String, _ key: String) -> String {
         sql += " LEFT JOIN \(table) \(alias) ON \(alias).trace_id = t.id AND \(alias).key = ?"
         arguments += [key]
         return "\(alias).value"
-    }
-
-    private static func column(_ attribute: TraceFilter.Attribute) -> String {
-        switch attribute {
-        case .id: "t.id"
-        case .experiment: "t.experiment_id"
-        case .timestamp: "t.timestamp_ms"
-        case .duration: "t.execution_time_ms"
-        case .end: "(t.timestamp_ms + coalesce(t.execution_time_ms, 0))"
-        case .status: "t.status"
-        case .clientRequestID: "t.client_request_id"
-        }
     }
 
     // MARK: conditions
@@ -98,68 +98,67 @@ struct TraceQuery: Sendable {
         arguments += more
     }
 
-    private mutating func add(_ comparison: TraceFilter.Comparison) throws {
-        switch comparison.field {
-        case .attribute(let attribute):
-            let (condition, more) = try compare(Self.column(attribute), comparison)
-            where_(condition, more)
-        case .tag(let key): try pair("tracing_tags", key, comparison)
-        case .metadata(let key): try pair("tracing_metadata", key, comparison)
-        case .run:
-            guard comparison.comparator == .equal, case .text(let run) = comparison.value else {
-                return try pair("tracing_metadata", TraceKey.sourceRun, comparison)
-            }
-            where_(
-                """
-                (EXISTS (SELECT 1 FROM tracing_links l WHERE l.kind = 'run' AND l.target = ? AND l.trace_id = t.id)
-                OR EXISTS (SELECT 1 FROM tracing_metadata m WHERE m.trace_id = t.id AND m.key = ? AND m.value = ?))
-                """, [run, TraceKey.sourceRun, run])
-        case .prompt:
-            guard case .text(let prompt) = comparison.value else { return }
-            where_(
-                "EXISTS (SELECT 1 FROM tracing_links l WHERE l.kind = 'prompt' AND l.target = ? AND l.trace_id = t.id)",
-                [prompt])
-        case .issue:
-            guard case .text(let issue) = comparison.value else { return }
+    private mutating func add(_ clause: SearchFilter.Clause) throws {
+        switch (clause.field.entity, clause.field.key) {
+        case (.feedback, let name): try assessment(.feedback, name, clause)
+        case (.expectation, let name): try assessment(.expectation, name, clause)
+        case (.issue, _):
             where_(
                 """
                 EXISTS (SELECT 1 FROM tracing_assessments f
                     WHERE f.trace_id = t.id AND f.kind = 'issue' AND f.name = ?)
-                """, [issue])
-        case .assessment(let kind, let name): try assessment(kind, name, comparison)
-        case .span: break
+                """, values(clause))
+        case (.attribute, "prompt"), (.tag, TraceKey.linkedPrompts):
+            where_(
+                "EXISTS (SELECT 1 FROM tracing_links l WHERE l.kind = 'prompt' AND l.target = ? AND l.trace_id = t.id)",
+                values(clause))
+        default:
+            switch Self.place(of: clause.field) {
+            case .column(let column):
+                let (condition, more) = try compare(column, clause)
+                where_(condition, more)
+            case .tag(let key): try pair("tracing_tags", key, clause)
+            case .metadata(TraceKey.sourceRun) where clause.comparator == .equal:
+                // The run that made the trace, or one that it was linked to.
+                where_(
+                    """
+                    (EXISTS (SELECT 1 FROM tracing_links l WHERE l.kind = 'run' AND l.target = ? AND l.trace_id = t.id)
+                    OR EXISTS (SELECT 1 FROM tracing_metadata m WHERE m.trace_id = t.id AND m.key = ? AND m.value = ?))
+                    """, values(clause) + [TraceKey.sourceRun] + values(clause))
+            case .metadata(let key): try pair("tracing_metadata", key, clause)
+            }
         }
     }
 
     /// A tag or a metadata entry; one that is not set matches nothing, not even `!=`.
-    private mutating func pair(_ table: String, _ key: String, _ comparison: TraceFilter.Comparison) throws {
+    private mutating func pair(_ table: String, _ key: String, _ clause: SearchFilter.Clause) throws {
         let row = "EXISTS (SELECT 1 FROM \(table) p WHERE p.trace_id = t.id AND p.key = ?"
-        switch comparison.comparator {
+        switch clause.comparator {
         case .isNull: where_("NOT \(row))", [key])
         case .isNotNull: where_("\(row))", [key])
         default:
-            let (condition, more) = try compare("p.value", comparison)
+            let (condition, more) = try compare("p.value", clause)
             where_("\(row) AND \(condition))", [key] + more)
         }
     }
 
     /// An assessment of the trace, or of its session when it is marked as one that speaks of the session.
     private mutating func assessment(
-        _ kind: Assessment.Kind, _ name: String, _ comparison: TraceFilter.Comparison
+        _ kind: Assessment.Kind, _ name: String, _ clause: SearchFilter.Clause
     ) throws {
         var condition = "f.kind = ? AND f.name = ? AND f.valid", more: StatementArguments = [kind.rawValue, name]
-        switch (comparison.comparator, comparison.value) {
+        switch (clause.comparator, clause.values.first) {
         case (.isNull, _), (.isNotNull, _): break
-        case (let comparator, .number(let number)):
+        case (let comparator, .integer?), (let comparator, .number?):
             condition += " AND f.number \(comparator.rawValue) ?"
-            more += [number]
-        case (.equal, .text(let text)), (.notEqual, .text(let text)):
-            let not = comparison.comparator == .notEqual ? "NOT " : ""
+            more += values(clause)
+        case (.equal, .text(let text)?), (.notEqual, .text(let text)?):
+            let not = clause.comparator == .notEqual ? "NOT " : ""
             condition += " AND \(not)(f.value = ? OR f.value = ?)"
             more += [text, SpanContent.text(.string(text))]
         default:
             let text = "CASE json_type(f.value) WHEN 'text' THEN json_extract(f.value, '$') ELSE f.value END"
-            let (compared, arguments) = try compare("(\(text))", comparison)
+            let (compared, arguments) = try compare("(\(text))", clause)
             condition += " AND \(compared)"
             more += arguments
         }
@@ -171,67 +170,43 @@ struct TraceQuery: Sendable {
                 WHERE \(condition) AND json_type(f.metadata, '$."\(TraceKey.session)"') IS NOT NULL
                     AND m.value = (\(session))))
             """
-        where_(comparison.comparator == .isNull ? "NOT \(found)" : found, more + more)
+        where_(clause.comparator == .isNull ? "NOT \(found)" : found, more + more)
     }
 
-    private mutating func span(
-        _ field: TraceFilter.SpanField, _ comparison: TraceFilter.Comparison
-    ) throws -> (String, StatementArguments) {
-        switch field {
-        case .name: return try compare("s.name", comparison)
-        case .type: return try compare("s.type", comparison)
-        case .status: return try compare("s.status", comparison)
-        case .content: return try compare("s.content", comparison)
-        case .attribute(let key):
+    /// Nil when the clause does not speak of spans.
+    private mutating func span(_ clause: SearchFilter.Clause) throws -> (String, StatementArguments)? {
+        switch (clause.field.entity, clause.field.key) {
+        case (.attribute, "text"): return try compare("s.content", clause)
+        case (.span, let key): return try compare("s.\(key)", clause)
+        case (.spanAttribute, let key):
             let value = "(CASE a.type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(a.value AS TEXT) END)"
-            let (condition, more) = try compare(value, comparison)
+            let (condition, more) = try compare(value, clause)
             return (
                 "EXISTS (SELECT 1 FROM json_each(s.content, '$.attributes') a WHERE a.key = ? AND \(condition))",
                 [key] + more
             )
+        default: return nil
         }
     }
 
     private mutating func compare(
-        _ expression: String, _ comparison: TraceFilter.Comparison
+        _ expression: String, _ clause: SearchFilter.Clause
     ) throws -> (String, StatementArguments) {
-        switch (comparison.comparator, comparison.value) {
-        case (.like, .text(let text)): return ("\(expression) GLOB ?", [try Self.pattern(Self.glob(text))])
-        // SQLite's own LIKE does not tell capital letters of ASCII apart.
-        case (.ilike, .text(let text)): return ("\(expression) LIKE ?", [try Self.pattern(text)])
-        case (.rlike, .text(let text)):
-            try TracePatterns.check(text)
-            patterns.append(text)
-            return ("\(expression) REGEXP ?", [text])
-        case (.isIn, .list(let list)), (.isNotIn, .list(let list)):
-            let not = comparison.comparator == .isNotIn ? "NOT " : ""
-            return (
-                "\(expression) \(not)IN (SELECT value FROM json_each(?))",
-                [SpanContent.text(.array(list.map(JSONValue.string)))]
-            )
-        case (let comparator, .text(let text)): return ("\(expression) \(comparator.rawValue) ?", [text])
-        case (let comparator, .number(let number)): return ("\(expression) \(comparator.rawValue) ?", [number])
-        default: throw NestboxError.invalid("the comparison `\(comparison.comparator.rawValue)` has no value")
-        }
+        if clause.comparator == .rlike { hasPatterns = true }
+        let condition = try clause.condition(on: expression)
+        return (condition.sql, Self.arguments(condition.values))
     }
 
-    /// Matching costs the length of the text times that of the pattern, and a span may hold megabytes.
-    private static func pattern(_ text: String) throws -> String {
-        guard text.utf8.count <= 1000 else { throw NestboxError.invalid("a pattern of LIKE has at most 1000 bytes") }
-        return text
-    }
+    private func values(_ clause: SearchFilter.Clause) -> StatementArguments { Self.arguments(clause.values) }
 
-    /// LIKE's pattern as GLOB's, which tells capital letters apart.
-    static func glob(_ pattern: String) -> String {
-        var out = ""
-        for scalar in pattern.unicodeScalars {
-            switch scalar {
-            case "%": out += "*"
-            case "_": out += "?"
-            case "*", "?", "[": out += "[\(scalar)]"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
+    private static func arguments(_ values: [SearchValue]) -> StatementArguments {
+        StatementArguments(
+            values.map { value -> DatabaseValue in
+                switch value {
+                case .text(let text): text.databaseValue
+                case .integer(let number): number.databaseValue
+                case .number(let number): number.databaseValue
+                }
+            })
     }
 }

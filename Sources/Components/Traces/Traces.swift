@@ -10,7 +10,7 @@
 //   TracePreview                the first thousand characters of what a request asked and got
 //   SpanContent                 a span's attributes, events and links as JSON that SQLite can search
 //   TraceRows                   rows -> values, in bulk
-//   TraceFilter, …Parser        MLflow's filter language for traces, with positions in its errors
+//   TraceVocabulary             what the shared filter language can say of traces
 //   TraceQuery                  a filter and an order as SQL
 //   TracePatterns               RLIKE, within a time limit
 //   TraceRules                  limits, as sentences

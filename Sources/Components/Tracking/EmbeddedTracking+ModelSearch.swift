@@ -49,7 +49,8 @@ struct LoggedModelQuery {
     private(set) var sql: String
     private(set) var arguments = StatementArguments()
 
-    private static let columns = [
+    /// The attributes that are searched and ordered by.
+    static let columns = [
         "model_id": "m.id", "experiment_id": "m.experiment_id", "name": "m.name", "model_type": "m.model_type",
         "source_run_id": "m.source_run_id", "status": "m.status", "status_message": "m.status_message",
         "artifact_location": "m.artifact_uri", "artifact_uri": "m.artifact_uri", "lifecycle_stage": "m.stage",
@@ -66,11 +67,9 @@ struct LoggedModelQuery {
         }
         var conditions = ["m.stage = 'active'", "m.experiment_id IN (SELECT value FROM json_each(?))"]
         arguments += [try JSON.string(experiments)]
-        let comparisons = try LoggedModelFilter.parse(search.filter)
-        for comparison in comparisons {
-            conditions.append(try Self.condition(comparison, search.datasets, &arguments))
-        }
-        let measures = comparisons.contains { if case .metric = $0.field { true } else { false } }
+        let clauses = try SearchFilter(search.filter, .loggedModels).clauses
+        for clause in clauses { conditions.append(try Self.condition(clause, search.datasets, &arguments)) }
+        let measures = clauses.contains { $0.field.entity == .metric }
         if !search.datasets.isEmpty, !measures {
             let datasets = Self.condition(search.datasets, &arguments)
             conditions.append("EXISTS (SELECT 1 FROM tracking_model_metrics x WHERE x.model_id = m.id AND \(datasets))")
@@ -82,8 +81,6 @@ struct LoggedModelQuery {
             """
         arguments += [search.maxResults + 1, offset]
     }
-
-    static func column(_ attribute: String) -> String? { columns[attribute] }
 
     /// A metric's value is its latest one, by time, then step.
     private static func value(
@@ -111,23 +108,32 @@ struct LoggedModelQuery {
     }
 
     private static func condition(
-        _ comparison: LoggedModelFilter.Comparison, _ datasets: [LoggedModelSearch.Dataset],
-        _ arguments: inout StatementArguments
+        _ clause: SearchFilter.Clause, _ datasets: [LoggedModelSearch.Dataset], _ arguments: inout StatementArguments
     ) throws -> String {
-        let table: String, key: String, column: String
-        switch comparison.field {
-        case .attribute(let name): return sql(comparison, on: columns[name] ?? "NULL", &arguments)
-        case .metric(let name): (table, key, column) = ("tracking_model_metrics", name, "x.value")
-        case .param(let name): (table, key, column) = ("tracking_model_params", name, "x.value")
-        case .tag(let name): (table, key, column) = ("tracking_model_tags", name, "x.value")
+        let table: String
+        switch clause.field.entity {
+        case .metric: table = "tracking_model_metrics"
+        case .param: table = "tracking_model_params"
+        case .tag: table = "tracking_model_tags"
+        default:
+            var clause = clause
+            if clause.field.key == "status" { clause.values = clause.values.map(status) }
+            return try sql(clause, on: columns[clause.field.key] ?? "NULL", &arguments)
         }
-        arguments += [key]
-        var condition = "x.model_id = m.id AND x.key = ? AND \(sql(comparison, on: column, &arguments))"
-        if case .metric = comparison.field {
+        arguments += [clause.field.key]
+        var condition = "x.model_id = m.id AND x.key = ? AND \(try sql(clause, on: "x.value", &arguments))"
+        if clause.field.entity == .metric {
             condition += " AND NOT x.is_nan"
             if !datasets.isEmpty { condition += " AND \(self.condition(datasets, &arguments))" }
         }
         return "EXISTS (SELECT 1 FROM \(table) x WHERE \(condition))"
+    }
+
+    /// Clients write the short form, `READY`.
+    private static func status(_ value: SearchValue) -> SearchValue {
+        guard case .text(let text) = value else { return value }
+        if text == "FAILED" { return .text("LOGGED_MODEL_UPLOAD_FAILED") }
+        return .text(text.hasPrefix("LOGGED_MODEL_") ? text : "LOGGED_MODEL_\(text)")
     }
 
     private static func condition(
@@ -143,33 +149,10 @@ struct LoggedModelQuery {
     }
 
     private static func sql(
-        _ comparison: LoggedModelFilter.Comparison, on column: String, _ arguments: inout StatementArguments
-    ) -> String {
-        switch comparison.values {
-        case .number(let number):
-            arguments += [number]
-            return "\(column) \(comparison.comparator) ?"
-        case .texts(let texts):
-            if comparison.comparator.hasSuffix("IN") {
-                for text in texts { arguments += [text] }
-                return "\(column) \(comparison.comparator) (\(texts.map { _ in "?" }.joined(separator: ", ")))"
-            }
-            let text = texts.first ?? ""
-            // GLOB is SQLite's comparison that heeds case, as MLflow's LIKE does.
-            arguments += [comparison.comparator == "LIKE" ? glob(text) : text]
-            let comparators = ["LIKE": "GLOB", "ILIKE": "LIKE"]
-            return "\(column) \(comparators[comparison.comparator] ?? comparison.comparator) ?"
-        }
-    }
-
-    private static func glob(_ pattern: String) -> String {
-        pattern.map { character in
-            switch character {
-            case "%": "*"
-            case "_": "?"
-            case "*", "?", "[": "[\(character)]"
-            default: String(character)
-            }
-        }.joined()
+        _ clause: SearchFilter.Clause, on column: String, _ arguments: inout StatementArguments
+    ) throws -> String {
+        let condition = try clause.condition(on: column)
+        arguments += StatementArguments(condition.values.map(\.databaseValue))
+        return condition.sql
     }
 }

@@ -287,7 +287,7 @@ extension SearchFilter.Clause {
 }
 
 extension SearchValue {
-    fileprivate var databaseValue: DatabaseValue {
+    var databaseValue: DatabaseValue {
         switch self {
         case .text(let text): text.databaseValue
         case .integer(let number): number.databaseValue

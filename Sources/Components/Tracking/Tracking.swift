@@ -7,7 +7,7 @@
 //   EmbeddedTracking+Search       runs in a requested order, page by page; the history of a metric
 //   EmbeddedTracking+Models       logged models: create, finalize, tag, delete; which runs use and make them
 //   EmbeddedTracking+ModelSearch  logged models by filter, datasets and order, page by page
-//   LoggedModelRows, …Filter      their rows; their filters as SQL
+//   LoggedModelRows, …Vocabulary  their rows; what the shared filter language can say of them
 //   EmbeddedTracking+Samples      a long series thinned out; the datasets of experiments
 //   MetricTable                   series and points in telemetry.db, NaN and infinities included
 //   RunQuery                      a search for runs as SQL over both files

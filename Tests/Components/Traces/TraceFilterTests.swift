@@ -127,10 +127,11 @@ import Tracking
 
     @Test func whatIsNotUnderstoodIsNamedWithItsPlace() async throws {
         let cases = [
-            ("foo = 3", "position 1"), ("status = OK", "position 10"), ("status == 'OK' or name = 'a'", "position 16"),
+            ("foo = 3", "position 1"), ("status = OK", "position 10"), ("status = 'OK' or name = 'a'", "position 15"),
+            ("status == 'OK'", "position 8"),
             ("status > 'a'", "position 8"), ("timestamp = 'now'", "position 13"), ("timestamp LIKE '1'", "position 11"),
             ("params.x = '1'", "params"), ("tags. = '1'", "key"), ("status", "position 7"),
-            ("status = 'OK", "quote without an end"), ("status IN 'OK'", "`(`"), ("status IN ('OK'", "position 16"),
+            ("status = 'OK", "without an end"), ("status IN 'OK'", "`(`"), ("status IN ('OK'", "position 16"),
             ("span.weight = '1'", "weight"), ("span.content = 'x'", "LIKE, ILIKE"),
             ("feedback.score > 'many'", "number"),
             ("prompt = 'greet'", "name/version"), ("prompt LIKE 'greet/1'", "position 8"),
@@ -138,7 +139,8 @@ import Tracking
             ("name RLIKE '('", "regular expression"), ("and", "position 1"), ("status = 'OK' and", "position 18"),
             ("name RLIKE 'a\0['", "position 14"), ("name = 'a' name = 'b'", "position 12"),
             ("name IS MAYBE", "position 6"),
-            (String(repeating: "a", count: 30_000), "30000"),
+            (String(repeating: "a", count: 300_000), "300000"), ("feedback.score > '1'", "position 18"),
+            ("span.attributes.`a`b = '1'", "position 20"), ("span.attributes = '1'", "no span `attributes`"),
         ]
         for (filter, mention) in cases {
             await expectError(.invalidArgument, mentions: mention) { try await found(filter) }
