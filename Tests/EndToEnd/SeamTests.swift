@@ -25,6 +25,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(data: directory.file("data"))
         try await checkTracking(server.remote.tracking)
+        try await checkMetricCurves(server.remote.tracking)
         try await checkRegistry(server.remote.registry)
     }
 

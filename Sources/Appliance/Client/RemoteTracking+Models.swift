@@ -134,6 +134,18 @@ extension RemoteTracking: LoggedModelStore {
         ).metrics?.map(\.point) ?? []
     }
 
+    package func metricCurve(
+        runID: String, key: String, steps: ClosedRange<Int64>?, buckets: Int
+    ) async throws -> MetricCurve {
+        try await client.get(
+            APIClient.path(
+                "/api/v1/runs/\(APIClient.escape(runID))/curve",
+                query: [
+                    ("key", key), ("buckets", String(buckets)), ("from", steps.map { String($0.lowerBound) }),
+                    ("to", steps.map { String($0.upperBound) }),
+                ]))
+    }
+
     package func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary] {
         struct Summary: Decodable {
             var experiment_id: String

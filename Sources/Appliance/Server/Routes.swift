@@ -13,6 +13,7 @@ enum Routes {
         routes += DeploymentRoutes.routes(appliance)
         routes += MonitoringRoutes.routes(appliance)
         routes += ModelRoutes.routes(appliance)
+        routes += RunCurveRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
         routes += MLflowTraceRoutes.routes(appliance)
         routes += OTLPRoutes.routes(appliance)

@@ -260,6 +260,9 @@ package protocol Tracking: Sendable {
     func metricSample(
         runID: String, key: String, steps: ClosedRange<Int64>?, maxResults: Int
     ) async throws -> [MetricPoint]
+    /// One key's course in at most `buckets` buckets, of all steps or of some. Throws `invalid_argument` for a number of buckets
+    /// outside 1 to `MetricCurve.mostBuckets`.
+    func metricCurve(runID: String, key: String, steps: ClosedRange<Int64>?, buckets: Int) async throws -> MetricCurve
     /// The datasets that runs of the experiments read, each once per context; 1000 at the most.
     func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary]
 }

@@ -25,6 +25,8 @@ struct EmbeddedTrackingTests {
 
     @Test func keepsTheContract() async throws { try await checkTracking(tracking) }
 
+    @Test func curvesKeepTheContract() async throws { try await checkMetricCurves(tracking) }
+
     @Test func hundredConcurrentLogCallsLoseNothing() async throws {
         let run = try await tracking.createRun(NewRun(experimentID: "0"))
         try await withThrowingTaskGroup(of: Void.self) { group in
