@@ -78,6 +78,7 @@ targets += module("Features", in: .components, uses: ["Contracts", "Core", "Stor
 targets += module("Tracking", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
 targets += module("Traces", in: .components, uses: ["Contracts", "Core", "Storage", grdb], testsUse: ["Tracking"])
 targets += module("Registry", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
+targets += module("Webhooks", in: .components, uses: ["Contracts", "Core", "Storage", grdb, crypto, lifecycle, logging], testsUse: ["Registry"])
 targets += module("Jobs", in: .components, uses: ["Contracts", "Core", "Storage", grdb, lifecycle, logging, subprocess])
 targets += module("Training", in: .components, uses: ["Contracts", "Core", "Tables", "Tabular", "Tuning", "Statistics", logging])
 targets += module("Serving", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Tabular", "Statistics", grdb, lifecycle, logging])
@@ -90,8 +91,8 @@ targets += module(
     "Server", in: .appliance,
     uses: [
         "Access", "Artifacts", "Datasets", "Features", "Tracking", "Traces", "Registry", "Jobs", "Training", "Serving",
-        "Monitoring", "Contracts", "Dashboard", "CWeb", "Core", "Storage", "Tables", "Statistics",
-        hummingbird, hummingbirdCore, lifecycle, logging, nioHTTP,
+        "Monitoring", "Webhooks", "Contracts", "Dashboard", "CWeb", "Core", "Storage", "Tables", "Statistics",
+        hummingbird, hummingbirdCore, httpClient, lifecycle, logging, nioHTTP,
     ])
 targets += [
     .executableTarget(

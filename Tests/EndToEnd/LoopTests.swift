@@ -62,6 +62,9 @@ import Testing
 
     @Test func realMLflowAndOpenTelemetryClientsTrace() async throws { try await runClient("mlflow_traces.py") }
 
+    /// Its receiver is on this machine, where the server lets webhooks point.
+    @Test func realMLflowClientIsToldByWebhooks() async throws { try await runClient("mlflow_webhooks.py") }
+
     /// Runs a program of samples/clients against a fresh server; it checks every answer itself.
     private func runClient(_ script: String, _ arguments: String...) async throws {
         guard let python = try clients() else { return }

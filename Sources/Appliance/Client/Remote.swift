@@ -11,6 +11,7 @@ package struct Remote: Sendable {
     package let tracking: RemoteTracking
     package let traces: RemoteTraces
     package let registry: RemoteRegistry
+    package let webhooks: RemoteWebhooks
     package let jobs: RemoteJobs
     package let serving: RemoteServing
     package let monitoring: RemoteMonitoring
@@ -23,6 +24,7 @@ package struct Remote: Sendable {
         tracking = RemoteTracking(client)
         traces = RemoteTraces(client)
         registry = RemoteRegistry(client)
+        webhooks = RemoteWebhooks(client)
         jobs = RemoteJobs(client)
         serving = RemoteServing(client)
         monitoring = RemoteMonitoring(client)

@@ -18,6 +18,7 @@ import Storage
 import Traces
 import Tracking
 import Training
+import Webhooks
 
 /// The composition root: the one place that knows every real part and wires them together.
 package final class Appliance: Sendable {
@@ -39,6 +40,9 @@ package final class Appliance: Sendable {
         package var monitorInterval = 30.0
         /// Seconds that events of high rate are kept; nil for ever.
         package var keptEventSeconds: Double? = 90 * 86_400
+        /// Whether webhooks may name private addresses and plain HTTP; nil: where every client is on this machine, that is
+        /// on loopback without a token.
+        package var webhooksReachPrivate: Bool?
         /// A checkout's `web` folder, read at every request instead of what is compiled in.
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
@@ -63,6 +67,7 @@ package final class Appliance: Sendable {
     package let tracking: any Tracking & LoggedModelStore
     package let traces: any TraceStore
     package let registry: any ModelRegistry
+    package let webhooks: any WebhookStore
     package let serving: any ModelServer & PredictionLog
     package let monitor: any Monitor
     package let jobs: any JobQueue
@@ -73,6 +78,7 @@ package final class Appliance: Sendable {
     private let embeddedServing: EmbeddedModelServer
     private let embeddedJobs: EmbeddedJobQueue
     private let embeddedMonitor: EmbeddedMonitor
+    private let embeddedWebhooks: EmbeddedWebhooks
 
     /// Opens the data directory and every part. Throws before anything listens when the directory is in use or the address
     /// would be reachable without a token.
@@ -92,7 +98,7 @@ package final class Appliance: Sendable {
             path: directory.decisions, durability: .full,
             migrations: DirectoryArtifactStore.migrations + EmbeddedDatasets.migrations + EmbeddedFeatures.migrations
                 + EmbeddedTracking.decisionMigrations + EmbeddedRegistry.migrations + EmbeddedJobQueue.migrations
-                + EmbeddedModelServer.decisionMigrations + EmbeddedMonitor.migrations,
+                + EmbeddedModelServer.decisionMigrations + EmbeddedMonitor.migrations + EmbeddedWebhooks.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)
         telemetry = try Store(
             path: directory.telemetry, durability: .checkpoint,
@@ -113,6 +119,12 @@ package final class Appliance: Sendable {
         embeddedMonitor = EmbeddedMonitor(store: decisions, serving: embeddedServing, ambient: ambient)
         embeddedJobs = EmbeddedJobQueue(
             store: decisions, directory: directory.jobs, ambient: ambient, limits: .init(slots: options.jobSlots))
+        let isOpenOnLoopback = Self.isLoopback(options.host) && !authority.isRequired
+        embeddedWebhooks = EmbeddedWebhooks(
+            store: decisions, ambient: ambient, vault: SecretVault(path: directory.secretsKey),
+            destination: WebhookDestination(allowsPrivate: options.webhooksReachPrivate ?? isOpenOnLoopback),
+            poster: OutboundHTTP())
+        webhooks = embeddedWebhooks
         embeddedDatasets = datasets
         embeddedFeatures = features
         self.artifacts = artifacts
@@ -176,6 +188,7 @@ package final class Appliance: Sendable {
                         service: Housekeeping(
                             stores: [decisions, telemetry], retention: eventRetention, logger: logger)),
                     .init(service: schedule),
+                    .init(service: DeliveryService(webhooks: embeddedWebhooks, logger: logger)),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: CloseSubscriptions(events: events)),
                     .init(service: runner),

@@ -15,6 +15,7 @@ import Hummingbird
 //   MLflowFileRoutes        files by run, version and logged model; presigned addresses, refused
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
+//   MLflowWebhookRoutes     webhooks
 //   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowLegacyTraceRoutes (2.0)
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONWriter, MLflowError

@@ -15,6 +15,7 @@ enum Routes {
         routes += ModelRoutes.routes(appliance)
         routes += RunCurveRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
+        routes += MLflowWebhookRoutes.routes(appliance.webhooks)
         routes += MLflowTraceRoutes.routes(appliance)
         routes += OTLPRoutes.routes(appliance)
         routes += InferenceProtocolRoutes.routes(appliance)

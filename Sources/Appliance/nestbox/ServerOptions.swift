@@ -30,6 +30,11 @@ struct ServerOptions: ParsableArguments {
     @Option(
         help: "Days that events of high rate are kept; decisions stay. 0 keeps all (NESTBOX_KEEP_EVENTS; default 90).")
     var keepEvents: String?
+    @Option(
+        help:
+            "Where webhooks may point: `public` is HTTPS on the internet, `any` also private addresses and plain HTTP (NESTBOX_WEBHOOK_TARGETS; default any on loopback without a token, public otherwise)."
+    )
+    var webhookTargets: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
     var webDir: String?
     @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
@@ -43,8 +48,8 @@ struct ServerOptions: ParsableArguments {
         umask(0o077)
         OpenFiles.raiseLimit()
         let known: Set = [
-            "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events", "web-dir",
-            "log-level",
+            "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
+            "webhook-targets", "web-dir", "log-level",
             "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
@@ -60,8 +65,7 @@ struct ServerOptions: ParsableArguments {
             flags: [
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
-                "web-dir": webDir,
-                "log-level": logLevel,
+                "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -76,6 +80,12 @@ struct ServerOptions: ParsableArguments {
         options.monitorInterval = try settings.seconds("monitor-interval") ?? options.monitorInterval
         if let days = try settings.integer("keep-events", in: 0...36_500) {
             options.keptEventSeconds = days == 0 ? nil : Double(days) * 86_400
+        }
+        if let targets = settings.string("webhook-targets") {
+            guard ["any", "public"].contains(targets) else {
+                throw NestboxError.invalid("`\(targets)` is no choice of webhook targets", hint: "any or public")
+            }
+            options.webhooksReachPrivate = targets == "any"
         }
         options.webDirectory = settings.string("web-dir")
         let levelName = settings.string("log-level") ?? "notice"

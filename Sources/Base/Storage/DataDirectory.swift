@@ -10,7 +10,7 @@ public final class DataDirectory: Sendable {
     private static let folders = ["artifacts", "datasets", "jobs", "backups", "tmp"]
     private static let files = [
         "nestbox.lock", "nestbox.db", "nestbox.db-wal", "nestbox.db-shm", "telemetry.db", "telemetry.db-wal",
-        "telemetry.db-shm",
+        "telemetry.db-shm", "secrets.key",
     ]
 
     /// Creates what is missing, takes the lock, keeps other users out and clears temporary files that a killed process left
@@ -68,6 +68,8 @@ public final class DataDirectory: Sendable {
 
     public var decisions: String { path + "/nestbox.db" }
     public var telemetry: String { path + "/telemetry.db" }
+    /// Encrypts what must not be readable in a copy of the databases.
+    public var secretsKey: String { path + "/secrets.key" }
     public var artifacts: String { path + "/artifacts" }
     public var datasets: String { path + "/datasets" }
     public var jobs: String { path + "/jobs" }

@@ -8,6 +8,8 @@
 //   LoggedModels  LoggedModelStore  models as runs log them, a part of tracking       (MLflow REST)
 //   Traces        TraceStore      traces of requests, spans, assessments             (OTLP, MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
+//   Webhooks      WebhookStore    who is told of the registry's changes, and whether  (MLflow REST)
+//   Outbox        Outbox          messages to elsewhere, kept until they are taken
 //   SearchFilter  MLflow's language for filters and orders, which both search with
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder

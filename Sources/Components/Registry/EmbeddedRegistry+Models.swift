@@ -21,7 +21,12 @@ extension EmbeddedRegistry {
                     sql: "INSERT INTO registry_model_tags (model_id, key, value) VALUES (?, ?, ?)",
                     arguments: [key.id, tag, value])
             }
-            try context.record("model.created", "model/\(name)")
+            try context.record(
+                "model.created", "model/\(name)",
+                Self.fact(
+                    [
+                        "description": .string(description), "tags": .object(tags.mapValues { .string($0) }),
+                    ], isPrompt: RegistryRules.isPrompt(tags)))
             return try RegistryRows.model(key, in: context.db)
         }
     }
@@ -110,8 +115,16 @@ extension EmbeddedRegistry {
             }
             try Self.touch(model, context)
             try context.record(
-                "model.tagged", "model/\(name)", ["key": .string(key), "value": value.map { .string($0) } ?? .null])
+                "model.tagged", "model/\(name)",
+                Self.fact(
+                    ["key": .string(key), "value": value.map { .string($0) } ?? .null],
+                    isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
         }
+    }
+
+    /// What an event says, and that it is of a prompt when it is: webhooks tell prompts from models.
+    static func fact(_ data: [String: JSONValue], isPrompt: Bool) -> JSONValue {
+        .object(isPrompt ? data.merging(["prompt": true]) { $1 } : data)
     }
 
     /// The model changed just now.

@@ -20,10 +20,11 @@ extension EmbeddedRegistry {
             try Self.touch(model, context)
             try context.record(
                 "alias.moved", "model/\(name)",
-                [
-                    "alias": .string(alias), "from": old.map { .int(Int64($0)) } ?? .null, "to": .int(Int64(version)),
-                    "reason": .string(reason),
-                ])
+                Self.fact(
+                    [
+                        "alias": .string(alias), "from": old.map { .int(Int64($0)) } ?? .null,
+                        "to": .int(Int64(version)), "reason": .string(reason),
+                    ], isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
         }
     }
 
@@ -101,7 +102,9 @@ extension EmbeddedRegistry {
             model, kind: .alias, label: alias, from: version, to: nil, fromStage: nil, reason: reason, context)
         try context.record(
             "alias.removed", "model/\(model.name)",
-            ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)])
+            fact(
+                ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)],
+                isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
     }
 
     private static func move(

@@ -39,11 +39,14 @@ extension EmbeddedRegistry {
             }
             try context.record(
                 "model_version.created", "model/\(model.name)",
-                [
-                    "version": .int(Int64(version)), "source": .string(request.source),
-                    "run": request.runID.map { .string($0) } ?? .null,
-                    "model_id": request.modelID.map { .string($0) } ?? .null,
-                ])
+                Self.fact(
+                    [
+                        "version": .int(Int64(version)), "source": .string(request.source),
+                        "run": request.runID.map { .string($0) } ?? .null,
+                        "model_id": request.modelID.map { .string($0) } ?? .null,
+                        "description": .string(request.description),
+                        "tags": .object(request.tags.mapValues { .string($0) }),
+                    ], isPrompt: RegistryRules.isPrompt(request.tags)))
             return try RegistryRows.version(model, version, in: db)
         }
     }
@@ -121,7 +124,11 @@ extension EmbeddedRegistry {
                 arguments: [context.now.milliseconds, id])
             try context.record(
                 "model_version.tagged", "model/\(name)",
-                ["version": .int(Int64(version)), "key": .string(key), "value": value.map { .string($0) } ?? .null])
+                Self.fact(
+                    [
+                        "version": .int(Int64(version)), "key": .string(key),
+                        "value": value.map { .string($0) } ?? .null,
+                    ], isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
         }
     }
 }

@@ -19,6 +19,14 @@ enum RegistryRows {
         return ModelKey(id: id, name: name)
     }
 
+    /// As MLflow tells a prompt from a model.
+    static func isPrompt(_ model: ModelKey, in db: Database) throws -> Bool {
+        let value = try String.fetchOne(
+            db, sql: "SELECT value FROM registry_model_tags WHERE model_id = ? AND key = ?",
+            arguments: [model.id, RegistryQuery.promptTag])
+        return RegistryRules.isPrompt(value.map { [RegistryQuery.promptTag: $0] } ?? [:])
+    }
+
     static func models(_ ids: [Int64], in db: Database) throws -> [RegisteredModel] {
         let list = try JSON.string(ids)
         let wanted = "IN (SELECT value FROM json_each(?))"

@@ -56,6 +56,9 @@ enum RegistryRules {
         try checkLength(source, sourceLength, "the source")
     }
 
+    /// Whether tags make a prompt, which is a model with a tag.
+    static func isPrompt(_ tags: [String: String]) -> Bool { tags[RegistryQuery.promptTag]?.lowercased() == "true" }
+
     static func checkPageSize(_ size: Int, in range: ClosedRange<Int> = pageSize) throws {
         guard range.contains(size) else {
             throw NestboxError.invalid(
