@@ -18,7 +18,8 @@ package func checkArtifactRoundTrip(_ store: any ArtifactStore, root: String) as
     let hello = try await store.put("\(root)/a/hello wörld.txt", Data("hello".utf8))
     #expect(hello.path == "\(root)/a/hello wörld.txt")
     #expect(hello.size == 5 && !hello.isDirectory)
-    #expect(hello.digest == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+    let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    #expect(hello.digest == (ContractProfile.lacks(.digests) ? nil : digest))
     #expect(try await store.read(hello.path) == Data("hello".utf8))
     #expect(try await store.entry(hello.path) == hello)
 
@@ -45,7 +46,7 @@ package func checkArtifactRoundTrip(_ store: any ArtifactStore, root: String) as
     #expect(try await opened.body.collect(upTo: 10_000_000) == whole)
 
     let replaced = try await store.put(hello.path, Data("other".utf8))
-    #expect(replaced.digest != hello.digest)
+    #expect(ContractProfile.lacks(.digests) ? replaced.digest == nil : replaced.digest != digest)
     #expect(try await store.read(hello.path) == Data("other".utf8))
 }
 
@@ -120,6 +121,9 @@ package func checkArtifactUploadFailure(_ store: any ArtifactStore, root: String
 
 /// Contents stay as long as one path refers to them.
 package func checkArtifactGarbage(_ store: any ArtifactStore, root: String) async throws {
+    guard !ContractProfile.lacks(.garbageCollection) else {
+        return await expectNotImplemented { try await store.collectGarbage() }
+    }
     _ = try await store.collectGarbage()
     let shared = Data("shared by two paths \(root)".utf8)
     _ = try await store.put("\(root)/one", shared)

@@ -19,7 +19,8 @@ package func checkRegistry(_ registry: any ModelRegistry) async throws {
     try await checkVersionSearch(registry)
 }
 
-private let source = "mlflow-artifacts:/1/abc/artifacts/model"
+// A place that every server takes as it is: of `mlflow-artifacts:/`, MLflow wants to see the run that it belongs to.
+private let source = "s3://models/abc/artifacts/model"
 
 private func newModel(_ registry: any ModelRegistry, versions: Int = 0) async throws -> String {
     let name = "model-\(UUID().uuidString.prefix(8))"
@@ -174,12 +175,14 @@ package func checkAliases(_ registry: any ModelRegistry) async throws {
     // With a version go its aliases.
     try await registry.deleteVersion(name, 2)
     #expect(try await registry.model(name).aliases.isEmpty)
-    let history = try await registry.transitions(of: name)
-    #expect(history.map(\.label) == ["champion", "challenger", "champion", "challenger", "champion"])
-    #expect(history.map(\.fromVersion) == [2, 2, 1, nil, nil])
-    #expect(history.map(\.toVersion) == [nil, nil, 2, 2, 1])
-    #expect(history.map(\.reason).suffix(3) == ["auc 0.81 over 0.78", "", "first one"])
-    #expect(history.allSatisfy { $0.kind == .alias && $0.model == name && !$0.actor.isEmpty && $0.fromStage == nil })
+    if let history = try await history(of: name, registry) {
+        #expect(history.map(\.label) == ["champion", "challenger", "champion", "challenger", "champion"])
+        #expect(history.map(\.fromVersion) == [2, 2, 1, nil, nil])
+        #expect(history.map(\.toVersion) == [nil, nil, 2, 2, 1])
+        #expect(history.map(\.reason).suffix(3) == ["auc 0.81 over 0.78", "", "first one"])
+        #expect(
+            history.allSatisfy { $0.kind == .alias && $0.model == name && !$0.actor.isEmpty && $0.fromStage == nil })
+    }
 
     await expectError(.notFound, mentions: "9") {
         try await registry.setAlias(name, alias: "champion", version: 9, reason: "")
@@ -188,18 +191,32 @@ package func checkAliases(_ registry: any ModelRegistry) async throws {
     await expectError(.notFound) { try await registry.setAlias(missing, alias: "champion", version: 1, reason: "") }
     await expectError(.notFound) { try await registry.deleteAlias(missing, alias: "champion") }
     await expectError(.notFound) { try await registry.version(missing, alias: "champion") }
-    await expectError(.notFound) { try await registry.transitions(of: missing) }
+    if !ContractProfile.lacks(.history) {
+        await expectError(.notFound) { try await registry.transitions(of: missing) }
+    }
+}
+
+/// The recorded moves, newest first; nil where none are kept, which the implementation must say.
+private func history(of name: String, _ registry: any ModelRegistry) async throws -> [ModelTransition]? {
+    guard ContractProfile.lacks(.history) else { return try await registry.transitions(of: name) }
+    await expectNotImplemented { try await registry.transitions(of: name) }
+    return nil
 }
 
 package func checkAliasRules(_ registry: any ModelRegistry) async throws {
     let name = try await newModel(registry, versions: 1)
-    for alias in ["", "latest", "Latest", "v1", "V23", "3", "a b", "a/b", "a@b", String(repeating: "a", count: 256)] {
+    for alias in ["", "latest", "Latest", "v1", "V23", "a b", "a/b", "a@b", String(repeating: "a", count: 256)] {
         await expectError(.invalidArgument) { try await registry.setAlias(name, alias: alias, version: 1, reason: "") }
     }
     for alias in ["v1a", "version", "prod-eu_1", String(repeating: "a", count: 255)] {
         try await registry.setAlias(name, alias: alias, version: 1, reason: "")
     }
     #expect(try await registry.model(name).aliases.count == 4)
+    if ContractProfile.lacks(.numberAliases) {
+        try await registry.setAlias(name, alias: "3", version: 1, reason: "")
+    } else {
+        await expectError(.invalidArgument) { try await registry.setAlias(name, alias: "3", version: 1, reason: "") }
+    }
 }
 
 package func checkStages(_ registry: any ModelRegistry) async throws {
@@ -212,13 +229,17 @@ package func checkStages(_ registry: any ModelRegistry) async throws {
     #expect(try await registry.version(name, 2).stage == .archived)
     #expect(try await registry.transition(name, 3, to: .production, archiveExisting: true).stage == .production)
 
-    let history = try await registry.transitions(of: name)
-    #expect(history.map(\.label) == ["Production", "Archived", "Archived", "Production", "Production"])
-    #expect(history.map(\.toVersion) == [3, 2, 1, 2, 1])
-    #expect(history.map(\.fromStage) == [ModelStage.none, .production, .production, ModelStage.none, ModelStage.none])
-    #expect(history.allSatisfy { $0.kind == .stage && $0.fromVersion == $0.toVersion })
+    if let history = try await history(of: name, registry) {
+        #expect(history.map(\.label) == ["Production", "Archived", "Archived", "Production", "Production"])
+        #expect(history.map(\.toVersion) == [3, 2, 1, 2, 1])
+        #expect(
+            history.map(\.fromStage) == [.none, .production, .production, .none, .none].map(Optional<ModelStage>.some))
+        #expect(history.allSatisfy { $0.kind == .stage && $0.fromVersion == $0.toVersion })
+    }
 
-    await expectError(.invalidArgument) { try await registry.transition(name, 1, to: .archived, archiveExisting: true) }
+    await expectError(ContractProfile.lacks(.mistakes) ? .internalError : .invalidArgument) {
+        try await registry.transition(name, 1, to: .archived, archiveExisting: true)
+    }
     await expectError(.notFound) { try await registry.transition(name, 9, to: .staging, archiveExisting: false) }
 }
 
@@ -233,7 +254,7 @@ package func checkModelRename(_ registry: any ModelRegistry) async throws {
         try await registry.versions(of: newName, maxResults: 10, pageToken: nil).items.map(\.name) == [
             newName, newName,
         ])
-    #expect(try await registry.transitions(of: newName).map(\.model) == [newName])
+    if let history = try await history(of: newName, registry) { #expect(history.map(\.model) == [newName]) }
     await expectError(.notFound) { try await registry.model(name) }
     await expectError(.alreadyExists) { try await registry.renameModel(newName, to: other) }
     await expectError(.invalidArgument) { try await registry.renameModel(newName, to: "a/b") }
@@ -251,6 +272,6 @@ package func checkModelDeletion(_ registry: any ModelRegistry) async throws {
     // The name is free again, and nothing of the old model clings to it.
     let again = try await registry.createModel(name: name, description: "", tags: [:])
     #expect(again.aliases.isEmpty && again.latestVersion == nil)
-    #expect(try await registry.transitions(of: name).isEmpty)
+    if let history = try await history(of: name, registry) { #expect(history.isEmpty) }
     #expect(try await registry.createVersion(NewModelVersion(name: name, source: source, runID: nil)).tags.isEmpty)
 }

@@ -2,7 +2,7 @@ import Contracts
 import Core
 
 /// `ModelRegistry` over MLflow REST. The history of aliases and the reasons for moving them are Nestbox's own: MLflow
-/// servers ignore the reason, and `transitions` works against a Nestbox only.
+/// servers ignore the reason, and keep no history that could be asked for.
 package struct RemoteRegistry: ModelRegistry {
     private let client: APIClient
     /// What a server may be asked for in one page of models.
@@ -40,6 +40,7 @@ package struct RemoteRegistry: ModelRegistry {
             var registered_models: [MLflowWire.Model]?
             var next_page_token: String?
         }
+        try Self.check(maxResults)
         // The filter's quote cannot be escaped, so it becomes the wildcard for one character; what passes by a wildcard
         // alone is taken out again below.
         let pattern = nameContains.map { "name ILIKE '%\($0.replacing("'", with: "_"))%'" }
@@ -65,6 +66,13 @@ package struct RemoteRegistry: ModelRegistry {
         return Page(
             items: (answer.registered_models ?? []).map(\.value),
             nextPageToken: RemoteTracking.token(answer.next_page_token))
+    }
+
+    /// For an MLflow server, 0 is as if nothing had been said.
+    private static func check(_ maxResults: Int) throws {
+        guard maxResults > 0 else {
+            throw NestboxError.invalid("`max_results` is \(maxResults); expected a positive whole number")
+        }
     }
 
     private static func query(_ search: ModelSearch) -> [(String, String?)] {
@@ -117,9 +125,30 @@ package struct RemoteRegistry: ModelRegistry {
     }
 
     package func version(_ name: String, _ version: Int) async throws -> ModelVersion {
-        try await client.mlflow(
-            "model-versions/get", query: [("name", name), ("version", String(version))], as: VersionAnswer.self
-        ).model_version.value
+        try await located(
+            try await client.mlflow(
+                "model-versions/get", query: [("name", name), ("version", String(version))], as: VersionAnswer.self
+            ).model_version.value)
+    }
+
+    /// With the place of its files: an MLflow server tells it apart, and follows `models:/` but not `runs:/`.
+    private func located(_ version: ModelVersion) async throws -> ModelVersion {
+        struct Answer: Decodable { var artifact_uri: String? }
+        struct RunAnswer: Decodable { var run: MLflowWire.Run }
+        guard client.dialect != .nestbox, !version.source.hasPrefix("mlflow-artifacts:") else { return version }
+        var version = version
+        if version.source.hasPrefix("models:/") {
+            let query = [("name", version.name), ("version", String(version.version))]
+            let answer = try await client.mlflow("model-versions/get-download-uri", query: query, as: Answer.self)
+            version.artifactURI = answer.artifact_uri ?? version.source
+        } else if version.source.hasPrefix("runs:/") {
+            let parts = version.source.dropFirst(6).split(separator: "/", maxSplits: 1)
+            let run = try await client.mlflow(
+                "runs/get", query: [("run_id", parts.first.map(String.init))], as: RunAnswer.self
+            ).run.value
+            version.artifactURI = ([run.artifactURI] + parts.dropFirst().map(String.init)).joined(separator: "/")
+        }
+        return version
     }
 
     package func versions(of name: String?, maxResults: Int, pageToken: String?) async throws -> Page<ModelVersion> {
@@ -127,6 +156,7 @@ package struct RemoteRegistry: ModelRegistry {
             var model_versions: [MLflowWire.Version]?
             var next_page_token: String?
         }
+        try Self.check(maxResults)
         let answer = try await client.mlflow(
             "model-versions/search",
             query: [
@@ -175,9 +205,9 @@ package struct RemoteRegistry: ModelRegistry {
     // MARK: Moves
 
     package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
-        try await client.mlflow(
-            .POST, "registered-models/alias",
-            ["name": name, "alias": alias, "version": String(version), "reason": reason])
+        var body = ["name": name, "alias": alias, "version": String(version)]
+        if client.dialect == .nestbox { body["reason"] = reason }
+        try await client.mlflow(.POST, "registered-models/alias", body)
     }
 
     package func deleteAlias(_ name: String, alias: String) async throws {
@@ -185,9 +215,21 @@ package struct RemoteRegistry: ModelRegistry {
     }
 
     package func version(_ name: String, alias: String) async throws -> ModelVersion {
-        try await client.mlflow(
-            "registered-models/alias", query: [("name", name), ("alias", alias)], as: VersionAnswer.self
-        ).model_version.value
+        do {
+            let answer = try await client.mlflow(
+                "registered-models/alias", query: [("name", name), ("alias", alias)], as: VersionAnswer.self)
+            return try await located(answer.model_version.value)
+        } catch let error as NestboxError where client.dialect != .nestbox && error.code == .invalidArgument {
+            // How an MLflow server says that the model has no such alias.
+            let aliases = try await model(name).aliases.sorted { $0.key < $1.key }
+            guard !aliases.contains(where: { $0.key == alias }) else { throw error }
+            throw NestboxError(
+                .notFound, "model `\(name)` has no alias `\(alias)`",
+                hint: aliases.isEmpty
+                    ? "it has no alias yet"
+                    : "its aliases are " + aliases.map { "`\($0.key)` (version \($0.value))" }.joined(separator: ", "),
+                cause: error.cause)
+        }
     }
 
     package func transition(
@@ -206,7 +248,10 @@ package struct RemoteRegistry: ModelRegistry {
     }
 
     package func transitions(of name: String) async throws -> [ModelTransition] {
-        try await client.get("/api/v1/models/\(APIClient.escape(name))/transitions")
+        try client.requireNestbox(
+            "tell the history of aliases and stages",
+            hint: "ask a Nestbox that uses it (`nestbox serve --tracking-url`): it keeps the moves made through it")
+        return try await client.get("/api/v1/models/\(APIClient.escape(name))/transitions")
     }
 
     /// A value in MLflow's filter language, which has two quotes and no escape.

@@ -25,6 +25,10 @@ package struct RemoteTraces: TraceStore {
     private static func one(_ id: String) -> String { "/" + APIClient.escape(id) }
 
     package func put(_ info: TraceInfo) async throws -> TraceInfo {
+        // An MLflow server takes any, also one that leads out of the folder of the trace's files.
+        guard (try? ArtifactPath.normalize(info.id)) == info.id, !info.id.contains("/") else {
+            throw NestboxError.invalid("`\(info.id.prefix(80))` cannot be the id of a trace")
+        }
         let answer = try await ask(.POST, "", ["trace": ["trace_info": TraceWire.json(info)]])
         return try TraceWire.info(answer["trace"]?["trace_info"] ?? .null)
     }
@@ -59,7 +63,7 @@ package struct RemoteTraces: TraceStore {
 
     package func record(_ spans: [TraceSpan], resource: [String: JSONValue], experimentID: String) async throws {
         guard !spans.isEmpty else { return }
-        let body = try JSON.encode(TraceWire.export(spans, resource: resource))
+        let body = try JSON.encode(TraceWire.export(spans, resource: resource, isForMLflow: client.dialect != .nestbox))
         let answer = try await client.stream(
             .POST, "/v1/traces", body: ByteStream(body), contentType: "application/json",
             headers: [("x-mlflow-experiment-id", experimentID)]
@@ -79,13 +83,29 @@ package struct RemoteTraces: TraceStore {
         return try (answer["trace_infos"]?.arrayValue ?? []).map(TraceWire.info)
     }
 
+    /// An MLflow server keeps the spans of some clients in a file beside the runs' artifacts, and then answers with an error.
     package func trace(id: String, allowPartial: Bool) async throws -> Trace {
+        if client.dialect != .nestbox {
+            let info = try await info(id: id)
+            if info.tags[TraceKey.spansLocation] == nil {
+                guard !allowPartial else { return Trace(info: info, spans: []) }
+                throw NestboxError(
+                    .notFound, "the spans of trace `\(id)` are not in the server's database",
+                    hint: "they may be on their way, or in the file traces.json among the trace's artifacts")
+            }
+        }
         let answer = try await ask(
             .GET, "/get", query: [("trace_id", id), ("allow_partial", allowPartial ? "true" : "false")])
         return try TraceWire.trace(answer["trace"] ?? .null)
     }
 
     package func traces(ids: [String]) async throws -> [Trace] {
+        var ids = ids
+        if client.dialect != .nestbox {
+            // One trace whose spans lie in a file would fail them all.
+            let stored = try await infos(ids: ids).filter { $0.tags[TraceKey.spansLocation] != nil }
+            ids = stored.map(\.id)
+        }
         guard !ids.isEmpty else { return [] }
         let answer = try await ask(.GET, "/batchGet", query: ids.map { ("trace_ids", $0) })
         return try (answer["traces"]?.arrayValue ?? []).map(TraceWire.trace)
@@ -146,7 +166,7 @@ package struct RemoteTraces: TraceStore {
         var fields: [String: JSONValue] = [:], mask: [String] = []
         if let name = update.name {
             fields["assessment_name"] = .string(name)
-            mask.append("assessment_name")
+            mask.append("assessmentName")
         }
         if let kind = update.kind {
             fields.merge(TraceWire.value(kind, update.value ?? .null, update.error)) { $1 }

@@ -137,13 +137,40 @@ extension RemoteTracking: LoggedModelStore {
     package func metricCurve(
         runID: String, key: String, steps: ClosedRange<Int64>?, buckets: Int
     ) async throws -> MetricCurve {
-        try await client.get(
+        guard client.dialect == .nestbox else {
+            return try await curveOfPoints(runID: runID, key: key, steps: steps, buckets: buckets)
+        }
+        return try await client.get(
             APIClient.path(
                 "/api/v1/runs/\(APIClient.escape(runID))/curve",
                 query: [
                     ("key", key), ("buckets", String(buckets)), ("from", steps.map { String($0.lowerBound) }),
                     ("to", steps.map { String($0.upperBound) }),
                 ]))
+    }
+
+    /// Points of a series that an MLflow server is asked for one by one; it has no summaries.
+    private static let mostPointsOfACurve = 100_000
+
+    /// A longer series is drawn from an even sample.
+    private func curveOfPoints(
+        runID: String, key: String, steps: ClosedRange<Int64>?, buckets: Int
+    ) async throws -> MetricCurve {
+        guard (1...MetricCurve.mostBuckets).contains(buckets) else {
+            throw NestboxError.invalid("a curve has 1 to \(MetricCurve.mostBuckets) buckets, not \(buckets)")
+        }
+        _ = try await run(id: runID)
+        var points: [MetricPoint] = [], token: String?
+        repeat {
+            let page = try await metricHistory(runID: runID, key: key, maxResults: 25_000, pageToken: token)
+            points += page.items.filter { steps?.contains($0.step) ?? true }
+            token = page.nextPageToken
+        } while token != nil && points.count < Self.mostPointsOfACurve
+        if token != nil {
+            points = try await metricSample(runID: runID, key: key, steps: steps, maxResults: Self.largestSample)
+        }
+        points.sort { ($0.step, $0.timestamp.milliseconds) < ($1.step, $1.timestamp.milliseconds) }
+        return MetricCurve(points, atMost: buckets)
     }
 
     package func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary] {

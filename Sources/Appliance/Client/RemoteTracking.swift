@@ -2,10 +2,18 @@ import Contracts
 import Core
 
 /// `Tracking` over MLflow REST: another Nestbox, or an MLflow server that a team has outgrown it to.
+///
+/// An MLflow server has rules of its own where a Nestbox has better ones: it cuts long values off, keeps ±Inf as the largest
+/// number, keeps the metrics of a batch whose logged model is unknown, pages by offset, and complains without positions.
 package struct RemoteTracking: Tracking {
     let client: APIClient
+    /// Where the files of a new experiment go when the request does not say; nil leaves it to the server.
+    private let artifactLocation: (@Sendable () -> String)?
 
-    package init(_ client: APIClient) { self.client = client }
+    package init(_ client: APIClient, artifactLocation: (@Sendable () -> String)? = nil) {
+        self.client = client
+        self.artifactLocation = artifactLocation
+    }
 
     // MARK: Experiments
 
@@ -20,7 +28,8 @@ package struct RemoteTracking: Tracking {
             var tags: [MLflowWire.Pair]
         }
         struct Answer: Decodable { var experiment_id: String }
-        let body = Body(name: name, artifact_location: artifactLocation, tags: MLflowWire.pairs(tags))
+        let location = artifactLocation ?? self.artifactLocation?()
+        let body = Body(name: name, artifact_location: location, tags: MLflowWire.pairs(tags))
         let made = try await client.mlflow(.POST, "experiments/create", body, as: Answer.self)
         return try await experiment(id: made.experiment_id)
     }

@@ -106,6 +106,14 @@ enum TraceWire {
         }
     }
 
+    private static func base64(_ hex: String) -> String {
+        let digits = Array(hex.utf8)
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+        }
+        return Data(bytes).base64EncodedString()
+    }
+
     private static func broken(_ what: String) -> NestboxError {
         NestboxError(.unavailable, "the server's answer holds \(what) without the fields that every one has")
     }
@@ -174,18 +182,21 @@ enum TraceWire {
     }
 
     /// An `ExportTraceServiceRequest` in OTLP's JSON.
-    static func export(_ spans: [TraceSpan], resource: [String: JSONValue]) -> JSONValue {
+    /// - Parameter isForMLflow: whether links name spans as protocol buffers' JSON has it: an MLflow server (3.17) reads the
+    ///   hexadecimal digits of spans, and drops links that have them.
+    static func export(_ spans: [TraceSpan], resource: [String: JSONValue], isForMLflow: Bool) -> JSONValue {
         [
             "resourceSpans": [
                 [
                     "resource": ["attributes": typed(resource)],
-                    "scopeSpans": [["spans": .array(spans.map(json))]],
+                    "scopeSpans": [["spans": .array(spans.map { json($0, isForMLflow: isForMLflow) })]],
                 ]
             ]
         ]
     }
 
-    private static func json(_ span: TraceSpan) -> JSONValue {
+    private static func json(_ span: TraceSpan, isForMLflow: Bool) -> JSONValue {
+        func linked(_ id: String) -> JSONValue { .string(isForMLflow ? base64(id) : id) }
         var json: [String: JSONValue] = [
             "traceId": .string(span.traceID), "spanId": .string(span.id), "name": .string(span.name),
             "startTimeUnixNano": .string(String(span.start)), "attributes": typed(span.attributes),
@@ -202,7 +213,7 @@ enum TraceWire {
             "links": .array(
                 span.links.map {
                     [
-                        "traceId": .string($0.traceID), "spanId": .string($0.spanID),
+                        "traceId": linked($0.traceID), "spanId": linked($0.spanID),
                         "attributes": typed($0.attributes),
                     ]
                 }),

@@ -47,6 +47,8 @@ package final class Appliance: Sendable {
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
         package var workerExecutable: String?
+        /// Who keeps runs, models and traces instead of this process.
+        package var external: ExternalTracking?
 
         package init() {}
     }
@@ -97,8 +99,9 @@ package final class Appliance: Sendable {
         decisions = try Store(
             path: directory.decisions, durability: .full,
             migrations: DirectoryArtifactStore.migrations + EmbeddedDatasets.migrations + EmbeddedFeatures.migrations
-                + EmbeddedTracking.decisionMigrations + EmbeddedRegistry.migrations + EmbeddedJobQueue.migrations
-                + EmbeddedModelServer.decisionMigrations + EmbeddedMonitor.migrations + EmbeddedWebhooks.migrations,
+                + EmbeddedTracking.decisionMigrations + EmbeddedRegistry.migrations + RecordedRegistry.migrations
+                + EmbeddedJobQueue.migrations + EmbeddedModelServer.decisionMigrations + EmbeddedMonitor.migrations
+                + EmbeddedWebhooks.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)
         telemetry = try Store(
             path: directory.telemetry, durability: .checkpoint,
@@ -106,13 +109,18 @@ package final class Appliance: Sendable {
                 + EmbeddedTraceStore.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)
 
-        let artifacts = DirectoryArtifactStore(
-            directory: directory.artifacts, temporary: directory.temporary, store: decisions, ambient: ambient)
+        let external = options.external, decisions = decisions, telemetry = telemetry
+        let artifacts: any ArtifactStore =
+            external?.artifacts
+            ?? DirectoryArtifactStore(
+                directory: directory.artifacts, temporary: directory.temporary, store: decisions, ambient: ambient)
         let datasets = EmbeddedDatasets(
             directory: directory.datasets, temporary: directory.temporary, store: decisions, ambient: ambient,
             importMemory: options.importMemory)
         let features = EmbeddedFeatures(store: decisions, datasets: datasets, ambient: ambient)
-        let registry = EmbeddedRegistry(store: decisions, ambient: ambient)
+        let registry: any ModelRegistry =
+            external.map { RecordedRegistry($0.registry, store: decisions) }
+            ?? EmbeddedRegistry(store: decisions, ambient: ambient)
         embeddedServing = EmbeddedModelServer(
             decisions: decisions, telemetry: telemetry, registry: registry, artifacts: artifacts, features: features,
             ambient: ambient)
@@ -131,9 +139,13 @@ package final class Appliance: Sendable {
         self.datasets = datasets
         self.features = features
         self.registry = registry
-        let tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
+        let tracking: any Tracking & LoggedModelStore =
+            external.map { RecordedTracking($0.tracking, decisions: decisions, telemetry: telemetry) }
+            ?? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
         self.tracking = tracking
-        traces = EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: ambient)
+        traces =
+            external.map { RecordedTraces($0.traces, store: telemetry) }
+            ?? EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: ambient)
         serving = embeddedServing
         monitor = embeddedMonitor
         jobs = embeddedJobs

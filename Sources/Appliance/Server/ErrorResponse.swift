@@ -1,3 +1,4 @@
+import Contracts
 import Core
 import Foundation
 import HTTPTypes
@@ -8,7 +9,7 @@ import Logging
 enum ErrorResponse {
     static func make(for thrown: any Error, style: Route.ErrorStyle, request: Request, logger: Logger) -> Response {
         let error = normalize(thrown)
-        if error.code == .internalError || error.cause != nil {
+        if error.code == .internalError || error.cause != nil && !(error.cause is UpstreamFault) {
             logger.error("\(request.method.rawValue) \(request.uri.path): \(error)")
         }
         var response = (try? body(error, style: style, request)) ?? Response(status: .internalServerError)
@@ -65,6 +66,7 @@ enum ErrorResponse {
             case .rateLimited, .unavailable: "try again in a moment"
             case .cancelled: "send the request again"
             case .internalError: "see the server's log"
+            case .notImplemented: "ask a server that can do it"
             }
         return error
     }

@@ -1,3 +1,4 @@
+import Contracts
 import Core
 import Hummingbird
 
@@ -7,6 +8,9 @@ import Hummingbird
 enum MLflowError {
     /// The answer for a thrown error. The hint becomes part of the message, which is all that MLflow's clients show.
     static func response(_ error: NestboxError) throws -> Response {
+        if let fault = error.cause as? UpstreamFault {
+            return response(fault.errorCode, fault.status, fault.message, error)
+        }
         let (code, status) = wire(error.code)
         return response(error, as: code, status)
     }
@@ -42,6 +46,7 @@ enum MLflowError {
         case .rateLimited: ("REQUEST_LIMIT_EXCEEDED", 429)
         case .cancelled: ("CANCELLED", 499)
         case .internalError: ("INTERNAL_ERROR", 500)
+        case .notImplemented: ("NOT_IMPLEMENTED", 501)
         case .unavailable: ("TEMPORARILY_UNAVAILABLE", 503)
         case .storageFull: ("RESOURCE_EXHAUSTED", 507)
         }

@@ -18,7 +18,25 @@ enum MLflowMultipartRoutes {
     private static let lifetime: Int64 = 7 * 24 * 3600 * 1000
     private static let root = "/api/2.0/mlflow-artifacts/mpu"
 
-    static func routes(_ artifacts: any ArtifactStore, ambient: Ambient = .live) -> [Route] {
+    /// - Parameter artifacts: nil refuses as MLflow does; clients then send the file as a whole.
+    static func routes(_ artifacts: (any ArtifactStore)?, ambient: Ambient = .live) -> [Route] {
+        guard let artifacts else { return refusals }
+        return routes(artifacts, ambient)
+    }
+
+    private static var refusals: [Route] {
+        ["create", "complete", "abort"].flatMap { name in
+            let route = Route(.post, "\(root)/\(name)/**", "MLflow artifacts", "Uploads in parts, not supported") { _ in
+                MLflowError.notImplemented("Multipart upload is not supported for the current artifact repository")
+            }.with {
+                $0.errors = .mlflow
+                $0.isHidden = true
+            }
+            return [route, MLflowRoutes.alias(route, at: "/ajax-api" + route.path.dropFirst(4))]
+        }
+    }
+
+    private static func routes(_ artifacts: any ArtifactStore, _ ambient: Ambient) -> [Route] {
         let create = action("create", "Begin an upload in parts") { call, request in
             let target = try target(call, request)
             let count = try request.integer("num_parts", default: 1, in: 1...mostParts)

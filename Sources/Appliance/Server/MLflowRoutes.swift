@@ -28,18 +28,25 @@ enum MLflowRoutes {
     static let protocolVersion = "3.17.0"
 
     static func routes(_ appliance: Appliance) -> [Route] {
-        routes(tracking: appliance.tracking, registry: appliance.registry, artifacts: appliance.artifacts)
+        routes(
+            tracking: appliance.tracking, registry: appliance.registry, artifacts: appliance.artifacts,
+            takesParts: appliance.options.external?.artifacts == nil)
     }
 
+    /// - Parameter takesParts: whether large files may be sent in parts. Not to files that lie elsewhere: each part would
+    ///   cross the network three times.
     static func routes(
-        tracking: any Tracking & LoggedModelStore, registry: any ModelRegistry, artifacts: any ArtifactStore
+        tracking: any Tracking & LoggedModelStore, registry: any ModelRegistry, artifacts: any ArtifactStore,
+        takesParts: Bool
     ) -> [Route] {
         MLflowExperimentRoutes.routes(tracking) + MLflowRunRoutes.routes(tracking)
             + MLflowLoggingRoutes.routes(tracking)
             + MLflowArtifactRoutes.routes(artifacts, tracking: tracking) + MLflowModelRoutes.routes(registry)
             + MLflowVersionRoutes.routes(registry, tracking: tracking) + MLflowMetricRoutes.routes(tracking)
-            + MLflowLoggedModelRoutes.routes(tracking, artifacts: artifacts) + MLflowMultipartRoutes.routes(artifacts)
-            + MLflowFileRoutes.routes(artifacts, tracking: tracking, registry: registry) + system
+            + MLflowLoggedModelRoutes.routes(tracking, artifacts: artifacts)
+            + MLflowMultipartRoutes.routes(takesParts ? artifacts : nil)
+            + MLflowFileRoutes.routes(artifacts, tracking: tracking, registry: registry)
+            + system(takesParts: takesParts)
     }
 
     /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`. For `isBrief`, see `Route`.
@@ -79,7 +86,7 @@ enum MLflowRoutes {
             "type": "object", "description": "as in MLflow's REST API, https://mlflow.org/docs/latest/rest-api.html",
         ])
 
-    private static var system: [Route] {
+    private static func system(takesParts: Bool) -> [Route] {
         let version = Route(.get, "/version", "MLflow", "The MLflow release whose protocol the server speaks") { _ in
             .text(protocolVersion)
         }.with { $0.response = .init(type: "text/plain", schema: ["type": "string"]) }
@@ -91,7 +98,7 @@ enum MLflowRoutes {
                     $0.field("store_type", "SqlStore")
                     $0.field("workspaces_enabled", false)
                     $0.field("trace_archival_enabled", false)
-                    $0.field("multipart_uploads_enabled", true)
+                    $0.field("multipart_uploads_enabled", takesParts)
                     $0.field("multipart_downloads_enabled", false)
                     // What the endpoint can be asked for, not whether it then gives an address.
                     $0.field("presigned_upload_run_id_supported", true)

@@ -114,7 +114,7 @@ enum OTLPAnswer {
         case .permissionDenied: 7
         case .payloadTooLarge, .rateLimited, .storageFull: 8
         case .conflict: 10
-        case .methodNotAllowed: 12
+        case .methodNotAllowed, .notImplemented: 12
         case .internalError: 13
         case .unavailable: 14
         case .unauthenticated: 16

@@ -13,6 +13,8 @@ enum SystemRoutes {
         var uptimeSeconds: Double
         /// Jobs that this server runs at once; 0 leaves them to workers elsewhere.
         var jobSlots: Int
+        /// The server that keeps runs, models and traces; nil when it is this one.
+        var trackingURL: String?
     }
 
     struct BackupResult: Codable, Sendable {
@@ -26,7 +28,7 @@ enum SystemRoutes {
                 let uptime = Ambient.live.now().seconds(since: appliance.startedAt)
                 return Health(
                     status: "ok", version: Appliance.version, uptimeSeconds: uptime,
-                    jobSlots: appliance.options.jobSlots)
+                    jobSlots: appliance.options.jobSlots, trackingURL: appliance.options.external?.address)
             }.with { $0.isBrief = true },
             .get("/ready", "System", "Whether both database files answer", returns: Acknowledgement.self) { _ in
                 try await appliance.decisions.ping()

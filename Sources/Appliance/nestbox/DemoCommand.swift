@@ -18,7 +18,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Stop after the last step.") var exit = false
 
     func run() async throws {
-        let (options, logger) = try server.resolve()
+        let (options, logger) = try await server.resolve()
         let folder = try samplesFolder()
         let appliance = try await Appliance(options)
         let (addresses, continuation) = AsyncStream.makeStream(of: String.self)

@@ -54,7 +54,7 @@ struct Nestbox: AsyncParsableCommand {
         switch error.code {
         case .invalidArgument, .payloadTooLarge, .unsupportedMediaType, .methodNotAllowed: EX_DATAERR
         case .notFound: EX_NOINPUT
-        case .unavailable, .rateLimited, .cancelled: EX_UNAVAILABLE
+        case .unavailable, .rateLimited, .cancelled, .notImplemented: EX_UNAVAILABLE
         case .alreadyExists, .conflict: EX_CANTCREAT
         case .storageFull: EX_IOERR
         case .unauthenticated, .permissionDenied: EX_NOPERM

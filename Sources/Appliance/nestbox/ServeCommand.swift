@@ -9,7 +9,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var server: ServerOptions
 
     func run() async throws {
-        let (options, logger) = try server.resolve()
+        let (options, logger) = try await server.resolve()
         let appliance = try await Appliance(options)
         try await appliance.run(logger: logger) { url in
             Terminal.line("ready \(url)")

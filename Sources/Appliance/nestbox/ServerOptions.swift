@@ -35,6 +35,11 @@ struct ServerOptions: ParsableArguments {
             "Where webhooks may point: `public` is HTTPS on the internet, `any` also private addresses and plain HTTP (NESTBOX_WEBHOOK_TARGETS; default any on loopback without a token, public otherwise)."
     )
     var webhookTargets: String?
+    @Option(
+        help:
+            "An MLflow server that keeps runs, models and traces instead (NESTBOX_TRACKING_URL); credentials in NESTBOX_TRACKING_TOKEN, or NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD."
+    )
+    var trackingUrl: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
     var webDir: String?
     @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
@@ -43,13 +48,14 @@ struct ServerOptions: ParsableArguments {
     var config: String?
 
     /// Flags before environment before file. Also settles what is the whole process's: the log, and the rights of files.
-    func resolve() throws -> (options: Appliance.Options, logger: Logger) {
+    func resolve() async throws -> (options: Appliance.Options, logger: Logger) {
         // SQLite's files, artifacts, logs and backups, here and in the workers, are for this user alone.
         umask(0o077)
         OpenFiles.raiseLimit()
         let known: Set = [
             "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
-            "webhook-targets", "web-dir", "log-level",
+            "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-token",
+            "tracking-username", "tracking-password",
             "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
@@ -66,6 +72,7 @@ struct ServerOptions: ParsableArguments {
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
                 "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
+                "tracking-url": trackingUrl,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -96,7 +103,22 @@ struct ServerOptions: ParsableArguments {
         LoggingSystem.bootstrap { label in StreamLogHandler.standardError(label: label) }
         var logger = Logger(label: "nestbox")
         logger.logLevel = level
+        options.external = try await external(settings)
         return (options, logger)
+    }
+
+    private func external(_ settings: Settings) async throws -> ExternalTracking? {
+        guard let url = settings.string("tracking-url"), !url.isEmpty else { return nil }
+        let server = try await MLflowServer.connect(
+            url,
+            .init(
+                token: settings.string("tracking-token"), username: settings.string("tracking-username"),
+                password: settings.string("tracking-password")))
+        let files = server.artifacts == nil ? "this server, because that one serves none" : "that server"
+        Terminal.say("tracking: MLflow \(server.version) at \(server.address); files are kept by \(files)")
+        return ExternalTracking(
+            tracking: server.tracking, registry: server.registry, traces: server.traces, artifacts: server.artifacts,
+            address: server.address)
     }
 }
 

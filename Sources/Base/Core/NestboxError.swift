@@ -19,6 +19,8 @@ public struct NestboxError: Error, Sendable, CustomStringConvertible {
         case storageFull = "storage_full"
         case unavailable = "unavailable"
         case internalError = "internal"
+        /// What somebody else's server, on which this one builds, cannot do.
+        case notImplemented = "not_implemented"
 
         /// The HTTP status that carries this code.
         public var httpStatus: Int {
@@ -34,6 +36,7 @@ public struct NestboxError: Error, Sendable, CustomStringConvertible {
             case .rateLimited: 429
             case .cancelled: 499
             case .internalError: 500
+            case .notImplemented: 501
             case .unavailable: 503
             case .storageFull: 507
             }

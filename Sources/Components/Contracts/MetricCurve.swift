@@ -38,6 +38,34 @@ package struct MetricCurve: Codable, Sendable, Hashable {
 
     package init(buckets: [Bucket]) { self.buckets = buckets }
 
+    /// - Parameters:
+    ///   - points: by step, then time.
+    ///   - most: drawn as they are when there are no more of them.
+    package init(_ points: [MetricPoint], atMost most: Int) {
+        self.init(buckets: [])
+        guard points.count > most, let first = points.first, let last = points.last else {
+            buckets = points.filter { !$0.value.isNaN }.map(Bucket.init)
+            return
+        }
+        let isTimed = first.step == last.step
+        let place: (MetricPoint) -> Int64 = { isTimed ? $0.timestamp.milliseconds : $0.step }
+        // Distances in unsigned numbers: the steps may lie further apart than a signed one can say.
+        func distance(_ point: MetricPoint) -> UInt64 { UInt64(bitPattern: place(point) &- place(first)) }
+        let width = distance(last) / UInt64(most) + 1
+        var rest = points[...]
+        while let start = rest.first {
+            let end = rest.firstIndex { distance($0) / width != distance(start) / width } ?? rest.endIndex
+            let values = rest[..<end].map(\.value).filter { !$0.isNaN }
+            if let low = values.min(), let high = values.max() {
+                buckets.append(
+                    Bucket(
+                        step: start.step, timestamp: start.timestamp, min: low, max: high,
+                        mean: values.reduce(0, +) / Double(values.count), count: values.count))
+            }
+            rest = rest[end...]
+        }
+    }
+
     /// Points in all buckets.
     package var count: Int { buckets.reduce(0) { $0 + $1.count } }
     /// Whether some bucket stands for several points.

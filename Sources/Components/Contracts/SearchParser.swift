@@ -35,7 +35,7 @@ struct SearchParser {
 
     mutating func filter() throws -> [SearchFilter.Clause] {
         var clauses: [SearchFilter.Clause] = []
-        guard current.kind != .end else { return clauses }
+        guard !text.isEmpty else { return clauses }
         repeat {
             guard clauses.count < Self.mostClauses else {
                 throw fault(current, "there are more than \(Self.mostClauses) comparisons")

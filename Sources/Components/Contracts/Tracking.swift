@@ -123,7 +123,9 @@ package struct Run: Codable, Sendable, Hashable {
     /// The run of which this is a child (tag `mlflow.parentRunId`).
     package var parentID: String? { tags["mlflow.parentRunId"] }
     /// Where the run's files lie in the artifact store.
-    package var artifactPath: String { "\(experimentID)/\(id)/artifacts" }
+    package var artifactPath: String {
+        (try? ArtifactPath.path(ofURI: artifactURI)) ?? "\(experimentID)/\(id)/artifacts"
+    }
 }
 
 package struct NewRun: Codable, Sendable {

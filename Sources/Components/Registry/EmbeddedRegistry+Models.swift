@@ -113,7 +113,6 @@ extension EmbeddedRegistry {
                     sql: "DELETE FROM registry_model_tags WHERE model_id = ? AND key = ?", arguments: [model.id, key])
                 guard context.db.changesCount > 0 else { return }
             }
-            try Self.touch(model, context)
             try context.record(
                 "model.tagged", "model/\(name)",
                 Self.fact(
@@ -127,7 +126,7 @@ extension EmbeddedRegistry {
         .object(isPrompt ? data.merging(["prompt": true]) { $1 } : data)
     }
 
-    /// The model changed just now.
+    /// The model changed just now. Tags and aliases are no change of the model, as in MLflow.
     static func touch(_ model: RegistryRows.ModelKey, _ context: WriteContext) throws {
         try context.db.execute(
             sql: "UPDATE registry_models SET updated_at = ? WHERE id = ?",

@@ -17,7 +17,6 @@ extension EmbeddedRegistry {
                 arguments: [model.id, alias, version])
             try Self.addHistory(
                 model, kind: .alias, label: alias, from: old, to: version, fromStage: nil, reason: reason, context)
-            try Self.touch(model, context)
             try context.record(
                 "alias.moved", "model/\(name)",
                 Self.fact(
@@ -34,7 +33,6 @@ extension EmbeddedRegistry {
             let model = try RegistryRows.model(name, in: context.db)
             guard let old = try Self.target(of: alias, model, in: context.db) else { return }
             try Self.removeAlias(alias, of: model, from: old, reason: "", context)
-            try Self.touch(model, context)
         }
     }
 

@@ -119,9 +119,6 @@ extension EmbeddedRegistry {
                     sql: "DELETE FROM registry_version_tags WHERE version_id = ? AND key = ?", arguments: [id, key])
                 guard context.db.changesCount > 0 else { return }
             }
-            try context.db.execute(
-                sql: "UPDATE registry_versions SET updated_at = ? WHERE id = ?",
-                arguments: [context.now.milliseconds, id])
             try context.record(
                 "model_version.tagged", "model/\(name)",
                 Self.fact(

@@ -27,7 +27,7 @@ enum RegistryRules {
         guard !("vV".contains(alias.prefix(1)) && !rest.isEmpty && rest.allSatisfy { $0.isNumber }) else {
             throw NestboxError.invalid("`\(alias)` cannot be an alias: it reads like a version number")
         }
-        // A bare number selects a version wherever an alias or a version may be given.
+        // Unlike MLflow: a bare number selects a version wherever an alias or a version may be given.
         guard Int(alias) == nil else {
             throw NestboxError.invalid("`\(alias)` cannot be an alias: it is a version number")
         }

@@ -88,7 +88,7 @@ extension EmbeddedTracking {
         }
     }
 
-    /// The same dataset (name and digest) logged again adds its tags to the input there is.
+    /// The same dataset (name and digest) logged again changes nothing.
     package func logInputs(runID: String, _ inputs: [RunInput]) async throws {
         for input in inputs { try TrackingRules.checkInput(input) }
         try await decisions.write { context in
@@ -98,7 +98,7 @@ extension EmbeddedTracking {
                 sql: """
                     INSERT INTO tracking_inputs (run_id, name, digest, source_type, source, schema, profile, tags)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (run_id, name, digest) DO UPDATE SET tags = json_patch(tags, excluded.tags)
+                    ON CONFLICT (run_id, name, digest) DO NOTHING
                     """)
             for input in inputs {
                 try statement.execute(arguments: [
@@ -252,7 +252,7 @@ extension EmbeddedTracking {
 }
 
 extension RunStatus {
-    fileprivate var isFinal: Bool {
+    var isFinal: Bool {
         switch self {
         case .finished, .failed, .killed: true
         case .running, .scheduled: false

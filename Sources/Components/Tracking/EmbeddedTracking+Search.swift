@@ -25,13 +25,13 @@ extension EmbeddedTracking {
         var last: StoredPoint
     }
 
+    /// Of a run that is not there, as of a key that was never logged, there is nothing.
     package func metricHistory(
         runID: String, key: String, maxResults: Int, pageToken: String?
     ) async throws -> Page<MetricPoint> {
         try TrackingRules.checkPageSize(maxResults, in: TrackingRules.historyPageSize)
         let cursor = try PageToken.decode(HistoryCursor.self, pageToken)
         if let cursor, cursor.key != key { throw PageToken.invalid(pageToken ?? "") }
-        _ = try await decisions.read { db in try Self.runRow(runID, in: db).count }
         await completePendingBatchesIfPossible()
         let points = try await telemetry.read { db in
             try MetricTable.history(key, run: runID, after: cursor?.last, limit: maxResults + 1, in: db)

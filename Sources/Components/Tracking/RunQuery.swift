@@ -26,8 +26,7 @@ struct RunQuery: Sendable {
     init(_ search: RunSearch) throws {
         filter = try SearchFilter(search.filter, .runs)
         order = try SearchOrder.parse(search.orderBy, .runs)
-        // An id that is no number names no experiment, and a search in none finds nothing, as in MLflow.
-        experiments = search.experimentIDs.compactMap { Int64($0) }
+        experiments = try search.experimentIDs.map { try Int64($0) ?? EmbeddedTracking.experimentNumber($0) }
         view = search.view
         limit = search.maxResults
         identity =

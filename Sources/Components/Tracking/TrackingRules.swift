@@ -42,6 +42,9 @@ enum TrackingRules {
         for metric in batch.modelMetrics {
             try checkKey(metric.point.key, of: "metric")
             try checkModelID(metric.modelID)
+            guard (metric.datasetName == nil) == (metric.datasetDigest == nil) else {
+                throw NestboxError.invalid("Both dataset_name and dataset_digest must be provided if one is provided")
+            }
         }
     }
 

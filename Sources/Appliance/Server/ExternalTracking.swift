@@ -1,0 +1,24 @@
+import Contracts
+
+/// Somebody else's server for what this one would keep by itself: an MLflow server that a team has outgrown Nestbox to, or
+/// had before. Jobs, serving, data and monitoring stay here.
+package struct ExternalTracking: Sendable {
+    package var tracking: any Tracking & LoggedModelStore
+    package var registry: any ModelRegistry
+    package var traces: any TraceStore
+    /// Nil when that server gives no access to files: then they are stored here.
+    package var artifacts: (any ArtifactStore)?
+    /// For people; holds no credentials.
+    package var address: String
+
+    package init(
+        tracking: any Tracking & LoggedModelStore, registry: any ModelRegistry, traces: any TraceStore,
+        artifacts: (any ArtifactStore)?, address: String
+    ) {
+        self.tracking = tracking
+        self.registry = registry
+        self.traces = traces
+        self.artifacts = artifacts
+        self.address = address
+    }
+}
