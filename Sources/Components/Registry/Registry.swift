@@ -5,6 +5,7 @@
 //   EmbeddedRegistry+Versions     the same for versions; numbers are never given twice
 //   EmbeddedRegistry+Moves        aliases and stages; each move is a row of history and an event
 //   EmbeddedRegistry+Search       models and versions by filter, in order, as SQL
+//   RecordedRegistry              somebody else's registry, with the events and moves of what changes through this Nestbox
 //   RegistryRows                  rows to values, in bulk
 //   RegistryRules                 what a name, an alias and a tag may be
 //   RegistryMigrations            the tables

@@ -13,6 +13,7 @@
 //   TraceVocabulary             what the shared filter language can say of traces
 //   TraceQuery                  a filter and an order as SQL
 //   TracePatterns               RLIKE, within a time limit
+//   RecordedTraces              somebody else's traces, with the events of what changes through this Nestbox
 //   TraceRules                  limits, as sentences
 //   TraceMigrations             the tables, prefixed `tracing_` (a dependency has a module Tracing already)
 //

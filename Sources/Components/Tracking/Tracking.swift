@@ -14,6 +14,7 @@
 //   PageToken                     where the next page of a metric's history begins
 //   ActiveRuns                    which runs may be logged to, without a read for each metric
 //   TrackingRules                 MLflow's limits and key rules, as sentences
+//   RecordedTracking              somebody else's tracking, with the events of what changes through this Nestbox
 //   RunNames                      `brisk-heron-412`
 //   TrackingMigrations            the tables of both files; LoggedModelMigrations, those of logged models
 //
