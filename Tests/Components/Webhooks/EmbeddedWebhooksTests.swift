@@ -10,7 +10,10 @@ import Testing
 @Suite struct EmbeddedWebhooksTests {
     @Test func contract() async throws {
         let poster = FakePoster { _, _ in throw NestboxError(.unavailable, "nobody there") }
-        try await checkWebhookStore(try WebhookFixture(poster: poster).webhooks)
+        let fixture = try WebhookFixture(poster: poster)
+        try await checkWebhookStore(fixture.webhooks)
+        // Its directory goes with it.
+        withExtendedLifetime(fixture) {}
     }
 
     @Test func everyChangeOfAModelIsToldAsMLflowTellsIt() async throws {

@@ -41,7 +41,7 @@ import Testing
         try await later.model("n")
         try await later.delivering {
             try await wait("its failure") {
-                try await later.webhooks.deliveries(of: hook.id, limit: 1)[0].state == .failed
+                try await later.webhooks.deliveries(of: hook.id, limit: 1).first?.state == .failed
             }
         }
         #expect(later.poster.requests.isEmpty)
