@@ -6,8 +6,9 @@
 
 Makes webhooks, changes the registry, and checks everything that arrives: payloads, signatures, retries after failures. Prints
 one line per step, and ends with status 0 when all was right. The server must let webhooks point to this machine: it does so
-by itself on loopback without a token, and with `--webhook-targets any`. Tried with mlflow 3.17; an MLflow server passes too,
-started with MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https, MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true and `--against-mlflow` here.
+by itself on loopback without a token, and with `--webhook-targets any`. Tried with mlflow 3.17. A fresh MLflow server passes
+too (it lists webhooks from a cache of a minute), when it is started with MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https and
+MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true, and this program with `--against-mlflow`.
 """
 
 import base64
@@ -226,7 +227,9 @@ step("tried again after 500 and 503 under the same id")
 result = client.test_webhook(models.webhook_id)
 assert result.success and result.response_status == 200 and result.response_body == "thank you"
 message, _ = receive("/models", "s3cret")
-assert message["data"]["name"] == "example_model" and message["entity"] == "registered_model"
+assert message["data"]["name"] == "example_model"
+# The first event that the webhook was given; MLflow takes the first in the order of its database.
+assert message["entity"] == "registered_model" or not is_nestbox
 result = client.test_webhook(models.webhook_id, event=WebhookEvent("model_version_alias", "created"))
 assert result.success
 message, _ = receive("/models", "s3cret")
