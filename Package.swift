@@ -73,6 +73,7 @@ targets += module("Tuning", in: .engines, uses: ["Core"])
 targets += module("Contracts", in: .components, uses: ["Core", "Tables", "Statistics"])
 targets += module("Access", in: .components, uses: ["Contracts", "Core", "Storage", crypto])
 targets += module("Artifacts", in: .components, uses: ["Contracts", "Core", "Storage", grdb, crypto])
+targets += module("Capture", in: .components, uses: ["Contracts", "Core", crypto, subprocess])
 targets += module("Datasets", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Statistics", grdb, crypto])
 targets += module("Features", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", grdb, yams], testsUse: ["Datasets"])
 targets += module("Tracking", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
@@ -97,7 +98,7 @@ targets += module(
 targets += [
     .executableTarget(
         name: "nestbox",
-        dependencies: ["Server", "Client", "Training", "Jobs", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
+        dependencies: ["Server", "Client", "Training", "Jobs", "Capture", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
         path: "Sources/Appliance/nestbox", swiftSettings: settings),
     .target(
         name: "TestSupport", dependencies: ["Contracts", "Core", "Storage", "Tables"], path: "Tests/Support",

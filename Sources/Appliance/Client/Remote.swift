@@ -9,6 +9,7 @@ package struct Remote: Sendable {
     package let datasets: RemoteDatasets
     package let features: RemoteFeatures
     package let tracking: RemoteTracking
+    package let provenance: RemoteProvenance
     package let traces: RemoteTraces
     package let registry: RemoteRegistry
     package let webhooks: RemoteWebhooks
@@ -22,6 +23,7 @@ package struct Remote: Sendable {
         datasets = RemoteDatasets(client)
         features = RemoteFeatures(client)
         tracking = RemoteTracking(client)
+        provenance = RemoteProvenance(client)
         traces = RemoteTraces(client)
         registry = RemoteRegistry(client)
         webhooks = RemoteWebhooks(client)

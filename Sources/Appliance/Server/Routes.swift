@@ -14,6 +14,7 @@ enum Routes {
         routes += MonitoringRoutes.routes(appliance)
         routes += ModelRoutes.routes(appliance)
         routes += RunCurveRoutes.routes(appliance)
+        routes += ProvenanceRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
         routes += MLflowWebhookRoutes.routes(appliance.webhooks)
         routes += MLflowTraceRoutes.routes(appliance)

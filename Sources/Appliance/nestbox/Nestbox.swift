@@ -1,10 +1,11 @@
 // The command line. One file per command; each is a client of the HTTP API, except serve and demo, which start the
 // appliance, and doctor, which looks at the machine.
 //
-//   serve demo doctor worker · import datasets features · train jobs · runs models · deploy predict drift · backup
+//   serve demo doctor worker · import datasets features · train jobs · run runs models · deploy predict drift · backup
 //
 // Exit codes are those of sysexits.h: 64 wrong usage, 65 bad input, 66 not found, 69 no answer from the server,
-// 70 internal error, 73 already exists or in use, 74 disk, 77 access; 1 for a job that failed.
+// 70 internal error, 73 already exists or in use, 74 disk, 77 access; 1 for a job that failed, and for runs that
+// differ; `run` ends with its command's own.
 
 import ArgumentParser
 import Core
@@ -25,7 +26,8 @@ struct Nestbox: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DemoCommand.self, DoctorCommand.self, WorkerCommand.self, ImportCommand.self,
             DatasetsCommand.self,
-            FeaturesCommand.self, TrainCommand.self, JobsCommand.self, RunsCommand.self, ModelsCommand.self,
+            FeaturesCommand.self, TrainCommand.self, JobsCommand.self, RunCommand.self, RunsCommand.self,
+            ModelsCommand.self,
             DeployCommand.self,
             PredictCommand.self, DriftCommand.self, BackupCommand.self,
         ])

@@ -131,12 +131,14 @@ struct ClientOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
+    var accessToken: String? { token ?? ProcessInfo.processInfo.environment["NESTBOX_TOKEN"] }
+
     /// - Parameter patience: seconds for which a server that refuses connections is waited for.
     func connect(patience: Double = 0) throws -> Remote {
         let environment = ProcessInfo.processInfo.environment
         let client = try APIClient(
             baseURL: url ?? environment["NESTBOX_URL"] ?? "http://127.0.0.1:8080",
-            token: token ?? environment["NESTBOX_TOKEN"], patience: patience)
+            token: accessToken, patience: patience)
         return Remote(client)
     }
 }

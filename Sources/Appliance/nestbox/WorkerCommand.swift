@@ -1,4 +1,5 @@
 import ArgumentParser
+import Capture
 import Client
 import Contracts
 import Core
@@ -19,9 +20,12 @@ struct WorkerCommand: AsyncParsableCommand {
         WorkerProcess.settle()
         // Work goes on while the server is restarted; the lease says by itself when it has become pointless.
         let remote = try client.connect(patience: 3600)
+        let capture = EnvironmentCapture(
+            command: ["nestbox"] + CommandLine.arguments.dropFirst(), version: versionText, includesPackages: false)
         let handlers = TrainingHandlers.make(
-            datasets: remote.datasets, tracking: remote.tracking, registry: remote.registry, artifacts: remote.artifacts
-        )
+            datasets: remote.datasets, tracking: remote.tracking, registry: remote.registry,
+            artifacts: remote.artifacts,
+            environment: { await capture.capture() })
         let worker = Worker(queue: try client.connect().jobs, handlers: handlers)
         try await WorkerProcess.cancelledBySignals { [job] in
             if let job {

@@ -10,6 +10,7 @@
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
 //   Webhooks      WebhookStore    who is told of the registry's changes, and whether  (MLflow REST)
 //   Outbox        Outbox          messages to elsewhere, kept until they are taken
+//   RunEnvironment  what a run was made with; RunDiff, what tells two runs apart
 //   SearchFilter  MLflow's language for filters and orders, which both search with
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder

@@ -46,7 +46,7 @@ struct ModelUpload: Sendable {
     /// https://mlflow.org/docs/latest/ml/model/#storage-format
     private func descriptor(_ model: TabularModel) throws -> String {
         let inputs = model.inputs.map { input -> JSONValue in
-            ["name": .string(input.name), "type": .string(Self.mlflowType(input.type)), "required": true]
+            ["name": .string(input.name), "type": .string(input.type.mlflowName), "required": true]
         }
         let output: JSONValue = [["name": "prediction", "type": "double", "required": true]]
         return """
@@ -66,14 +66,4 @@ struct ModelUpload: Sendable {
     }
 
     private func quoted(_ text: String) -> String { "'" + text.replacingOccurrences(of: "'", with: "''") + "'" }
-
-    static func mlflowType(_ type: ColumnType) -> String {
-        switch type {
-        case .int64: "long"
-        case .float64: "double"
-        case .bool: "boolean"
-        case .string: "string"
-        case .timestamp: "datetime"
-        }
-    }
 }

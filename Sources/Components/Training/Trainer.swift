@@ -115,7 +115,8 @@ package struct Trainer: Sendable {
         ]
         for (name, value) in parameters?.values ?? [:] { params[name] = Self.text(value) }
         try await seams.tracking.log(runID: run.id, LogBatch(params: params))
-        try await seams.tracking.logInputs(runID: run.id, [try data.runInput])
+        try await seams.tracking.logInputs(runID: run.id, [try data.version.runInput])
+        try await storeEnvironment(of: run, recipe, data, parameters)
     }
 
     static func text(_ value: JSONValue) -> String {

@@ -8,6 +8,7 @@
 //   Trainer                   one training run: fit, log, evaluate, upload, require, register
 //     +Study                  seeded random search: one parent run, a child run per trial
 //     +Registration           the gate of `require`, the model version, and what a retry finds done already
+//     +Environment            what the run is made with, stored when it begins
 //   RunLogger                 progress of a fit as metric points, in batches
 //   ModelUpload               the model folder: model, baseline, recipe, MLflow's descriptor
 //   AbandonedRuns             ends the runs that a killed attempt left open

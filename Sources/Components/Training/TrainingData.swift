@@ -10,16 +10,19 @@ package struct TrainingSeams: Sendable {
     package var registry: any ModelRegistry
     package var artifacts: any ArtifactStore
     package var ambient: Ambient
+    /// What the worker's machine and checkout are; nil captures nothing.
+    package var environment: (@Sendable () async -> CapturedEnvironment)?
 
     package init(
         datasets: any DatasetStore, tracking: any Tracking, registry: any ModelRegistry, artifacts: any ArtifactStore,
-        ambient: Ambient = .live
+        ambient: Ambient = .live, environment: (@Sendable () async -> CapturedEnvironment)? = nil
     ) {
         self.datasets = datasets
         self.tracking = tracking
         self.registry = registry
         self.artifacts = artifacts
         self.ambient = ambient
+        self.environment = environment
     }
 }
 
@@ -54,22 +57,6 @@ struct TrainingData: Sendable {
                 version: version, train: whole.gather(split.train),
                 validation: split.validation.isEmpty ? nil : whole.gather(split.validation),
                 test: whole.gather(split.test), notes: notes)
-        }
-    }
-
-    /// As MLflow records a dataset that a run read.
-    var runInput: RunInput {
-        get throws {
-            let columns = version.schema.fields.map { field -> JSONValue in
-                ["name": .string(field.name), "type": .string(ModelUpload.mlflowType(field.type)), "required": false]
-            }
-            return RunInput(
-                name: version.dataset, digest: String(version.contentHash.prefix(32)), sourceType: "nestbox",
-                source: try JSON.string(
-                    JSONValue.object(["uri": .string("nestbox://datasets/\(version.dataset)/\(version.version)")])),
-                schema: try JSON.string(JSONValue.object(["mlflow_colspec": .array(columns)])),
-                profile: try JSON.string(JSONValue.object(["num_rows": .int(Int64(version.rowCount))])),
-                tags: ["mlflow.data.context": "training"])
         }
     }
 }

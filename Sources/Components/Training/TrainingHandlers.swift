@@ -14,10 +14,11 @@ package enum TrainingHandlers {
 
     package static func make(
         datasets: any DatasetStore, tracking: any Tracking, registry: any ModelRegistry, artifacts: any ArtifactStore,
-        ambient: Ambient = .live
+        ambient: Ambient = .live, environment: (@Sendable () async -> CapturedEnvironment)? = nil
     ) -> [String: TrainingHandler] {
         let seams = TrainingSeams(
-            datasets: datasets, tracking: tracking, registry: registry, artifacts: artifacts, ambient: ambient)
+            datasets: datasets, tracking: tracking, registry: registry, artifacts: artifacts, ambient: ambient,
+            environment: environment)
         return [
             train: { job, report in
                 let trainer = Trainer(seams, job: job, report: report)
