@@ -62,6 +62,8 @@ package enum Tool {
             let result = try await Subprocess.run(
                 configuration, input: .currentStandardInput, output: .currentStandardOutput,
                 error: .currentStandardError)
+            // A command that was told to stop has an exit code too, but not one of its own.
+            try Task.checkCancellation()
             return code(result.terminationStatus)
         } catch let error as SubprocessError {
             try Task.checkCancellation()

@@ -142,4 +142,14 @@ import Testing
         ("--secret", true), ("author", false), ("AWS_SECRET_ACCESS_KEY", true), ("--key", false),
     ])
     func namesOfSecrets(_ name: String, _ isSecret: Bool) { #expect(Secrets.isSecret(name) == isSecret, "\(name)") }
+
+    @Test func aStoppedCommandIsCancelledAndHasNoExitCode() async throws {
+        #expect(try await Tool.follow(["sh", "-c", "exit 3"], in: root, environment: [:]) == 3)
+        let command = Task { [root] in
+            try await Tool.follow(["sh", "-c", "echo > begun; exec sleep 60"], in: root, environment: [:])
+        }
+        while !FileManager.default.fileExists(atPath: root + "/begun") { try await Task.sleep(for: .milliseconds(10)) }
+        command.cancel()
+        await #expect(throws: CancellationError.self) { try await command.value }
+    }
 }
