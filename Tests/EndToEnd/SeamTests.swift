@@ -35,6 +35,9 @@ import Testing
         let experiment = try await server.remote.tracking.createExperiment(
             name: "traces", artifactLocation: nil, tags: [:])
         try await checkTraceStore(server.remote.traces, experiment: experiment.id)
+        let measured = try await server.remote.tracking.createExperiment(
+            name: "trace metrics", artifactLocation: nil, tags: [:])
+        try await checkTraceMetrics(server.remote.traces, experiment: measured.id)
     }
 
     @Test func jobs() async throws {

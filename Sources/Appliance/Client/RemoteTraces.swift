@@ -126,6 +126,48 @@ package struct RemoteTraces: TraceStore {
             nextPageToken: answer["next_page_token"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 })
     }
 
+    package func metrics(_ query: TraceMetricQuery) async throws -> Page<TraceMetricPoint> {
+        func strings(_ list: [String]) -> JSONValue { .array(list.map(JSONValue.string)) }
+        var body: [String: JSONValue] = [
+            "experiment_ids": strings(query.experimentIDs), "view_type": .string(query.view.rawValue),
+            "metric_name": .string(query.metric), "dimensions": strings(query.dimensions),
+            "filters": strings(query.filters), "max_results": .int(Int64(query.maxResults)),
+            "aggregations": .array(
+                query.aggregations.map {
+                    var fields: [String: JSONValue] = ["aggregation_type": .string($0.kind.rawValue)]
+                    fields["percentile_value"] = $0.percentile.map(JSONValue.number)
+                    return .object(fields)
+                }),
+        ]
+        body["time_interval_seconds"] = query.interval.map(JSONValue.int)
+        body["start_time_ms"] = query.start.map(JSONValue.int)
+        body["end_time_ms"] = query.end.map(JSONValue.int)
+        body["page_token"] = query.pageToken.map(JSONValue.string)
+        let answer = try await ask(.POST, "/metrics", .object(body))
+        let points = (answer["data_points"]?.arrayValue ?? []).map { point in
+            TraceMetricPoint(
+                dimensions: (point["dimensions"]?.objectValue ?? [:]).compactMapValues(\.stringValue),
+                values: (point["values"]?.objectValue ?? [:]).compactMapValues(\.doubleValue))
+        }
+        return Page(
+            items: points, nextPageToken: answer["next_page_token"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
+    package func correlation(
+        experimentIDs: [String], _ first: String, _ second: String, base: String?
+    ) async throws -> TraceCorrelation {
+        var body: [String: JSONValue] = [
+            "experiment_ids": .array(experimentIDs.map(JSONValue.string)), "filter_string1": .string(first),
+            "filter_string2": .string(second),
+        ]
+        body["base_filter"] = base.map(JSONValue.string)
+        let answer = try await ask(.POST, "/calculate-filter-correlation", .object(body))
+        func count(_ name: String) -> Int { Int(answer[name]?.intValue ?? 0) }
+        return TraceCorrelation(
+            first: count("filter1_count"), second: count("filter2_count"), joint: count("joint_count"),
+            total: count("total_count"))
+    }
+
     /// The protocol tells only how many were removed; of those chosen by age, no identifiers come back.
     package func delete(experimentID: String, _ selection: TraceSelection) async throws -> [String] {
         var body: [String: JSONValue] = ["experiment_id": .string(experimentID)]

@@ -16,7 +16,8 @@ import Hummingbird
 //   MLflowModelRoutes       registered models and aliases
 //   MLflowVersionRoutes     model versions, stages
 //   MLflowWebhookRoutes     webhooks
-//   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowLegacyTraceRoutes (2.0)
+//   MLflowTraceRoutes       traces (3.0), their tags and links; MLflowAssessmentRoutes, MLflowTraceMetricRoutes,
+//                           MLflowLegacyTraceRoutes (2.0)
 //   MLflowRequest, …Shapes  fields of a request; values in MLflow's JSON
 //   MLflowJSONWriter, MLflowError
 //

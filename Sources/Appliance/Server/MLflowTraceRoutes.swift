@@ -9,7 +9,9 @@ enum MLflowTraceRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         let traces = appliance.traces, artifacts = appliance.artifacts
         return reading(traces) + writing(traces, artifacts) + links(traces) + MLflowAssessmentRoutes.routes(traces)
-            + MLflowLegacyTraceRoutes.routes(traces) + unsupported + [artifact(traces, artifacts)]
+            + MLflowLegacyTraceRoutes.routes(traces) + MLflowTraceMetricRoutes.routes(traces) + [
+                artifact(traces, artifacts)
+            ]
     }
 
     /// The same endpoint in both versions of the API.
@@ -179,17 +181,6 @@ enum MLflowTraceRoutes {
                 try await traces.link(traceID: try request.required("trace_id"), toPrompts: prompts)
                 return MLflowRoutes.nothing
             }
-    }
-
-    private static var unsupported: [Route] {
-        ["traces/calculate-filter-correlation", "traces/metrics"].flatMap { path in
-            MLflowRoutes.endpoint(.post, path, "Not supported", version: "3.0") { _ in [] }.map {
-                $0.with {
-                    $0.isHidden = true
-                    $0.handler = { _ in MLflowError.notImplemented("\(path) is not supported") }
-                }
-            }
-        }
     }
 
     // MARK: artifacts

@@ -7,11 +7,12 @@
 //   Tracking      Tracking        experiments, runs, params, metrics, tags           (MLflow REST)
 //   LoggedModels  LoggedModelStore  models as runs log them, a part of tracking       (MLflow REST)
 //   Traces        TraceStore      traces of requests, spans, assessments             (OTLP, MLflow REST)
+//   TraceMetrics  counts, sums and percentiles over many traces                      (MLflow REST)
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
 //   Webhooks      WebhookStore    who is told of the registry's changes, and whether  (MLflow REST)
 //   Outbox        Outbox          messages to elsewhere, kept until they are taken
 //   RunEnvironment  what a run was made with; RunDiff, what tells two runs apart
-//   SearchFilter  MLflow's language for filters and orders, which both search with
+//   SearchFilter  MLflow's language for filters and orders of runs, models and traces
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder
 //   Serving       ModelServer     deployments and predictions                        (Triton, KServe)

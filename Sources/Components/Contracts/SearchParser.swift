@@ -317,7 +317,9 @@ struct SearchParser {
     private var example: String {
         let families = isOrder ? vocabulary.orders : vocabulary.families
         if families.contains(where: { $0.entity == .metric }) { return "a name such as `metrics.auc`" }
-        return "a name such as `\(families.first?.keys.keys.min() ?? "name")`"
+        let first = families.first, key = first?.keys.keys.min() ?? "name"
+        let prefix = first?.entity == .attribute ? "" : first?.prefixes.first.map { $0 + "." } ?? ""
+        return "a name such as `\(prefix)\(key)`"
     }
 
     private func shown(_ token: SearchToken) -> String {

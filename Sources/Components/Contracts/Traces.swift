@@ -300,6 +300,12 @@ package protocol TraceStore: Sendable {
     /// Those that exist and are complete, in the order asked for.
     func traces(ids: [String]) async throws -> [Trace]
     func search(_ search: TraceSearch) async throws -> Page<TraceInfo>
+    /// By time first, then by the dimensions in their order.
+    func metrics(_ query: TraceMetricQuery) async throws -> Page<TraceMetricPoint>
+    /// How two filters go together over the traces that `base` holds for, or all of the experiments'.
+    func correlation(
+        experimentIDs: [String], _ first: String, _ second: String, base: String?
+    ) async throws -> TraceCorrelation
     /// Returns the identifiers of what was removed.
     func delete(experimentID: String, _ selection: TraceSelection) async throws -> [String]
 

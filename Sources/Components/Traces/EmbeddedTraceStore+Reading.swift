@@ -70,9 +70,9 @@ extension EmbeddedTraceStore {
         }
     }
 
-    private static func token(_ offset: Int) -> String { Data("{\"offset\": \(offset)}".utf8).base64EncodedString() }
+    static func token(_ offset: Int) -> String { Data("{\"offset\": \(offset)}".utf8).base64EncodedString() }
 
-    private static func offset(_ token: String?) throws -> Int {
+    static func offset(_ token: String?) throws -> Int {
         guard let token, !token.isEmpty else { return 0 }
         guard let data = Data(base64Encoded: token), let value = try? JSONReader.parse(data),
             let offset = value["offset"]?.intValue, let offset = Int(exactly: offset), offset >= 0

@@ -61,6 +61,16 @@ package struct RecordedTraces: TraceStore {
 
     package func search(_ search: TraceSearch) async throws -> Page<TraceInfo> { try await base.search(search) }
 
+    package func metrics(_ query: TraceMetricQuery) async throws -> Page<TraceMetricPoint> {
+        try await base.metrics(query)
+    }
+
+    package func correlation(
+        experimentIDs: [String], _ first: String, _ second: String, base filter: String?
+    ) async throws -> TraceCorrelation {
+        try await base.correlation(experimentIDs: experimentIDs, first, second, base: filter)
+    }
+
     package func delete(experimentID: String, _ selection: TraceSelection) async throws -> [String] {
         let gone = try await base.delete(experimentID: experimentID, selection)
         try await record("traces.deleted", "experiment/\(experimentID)", ["count": .int(Int64(gone.count))])

@@ -60,8 +60,8 @@ struct SpanConventions {
 
     static let usage = "mlflow.chat.tokenUsage"
     static let cost = "mlflow.llm.cost"
-    private static let model = "mlflow.llm.model"
-    private static let provider = "mlflow.llm.provider"
+    static let model = "mlflow.llm.model"
+    static let provider = "mlflow.llm.provider"
 
     static func translate(_ span: inout TraceSpan) {
         span.attributes = span.attributes.mapValues(unwrapped)

@@ -13,30 +13,41 @@ struct TraceQuery: Sendable {
     private var conditions: [String] = []
 
     init(filter: String, orderBy: [String], experiments: [String]) throws {
-        let filter = try SearchFilter(filter, .traces)
         sql = "SELECT t.id FROM tracing_traces t"
         arguments = []
         let keys = ordering(try SearchOrder.parse(orderBy, .traces))
-        // One experiment can be read in the order of its index; many cannot.
-        if experiments.count == 1 {
-            where_("t.experiment_id = ?", [experiments[0]])
-        } else {
-            where_(
-                "t.experiment_id IN (SELECT value FROM json_each(?))",
-                [SpanContent.text(.array(experiments.map(JSONValue.string)))])
-        }
+        let scope = Self.scope(experiments)
+        where_(scope.sql, scope.arguments)
+        try add(filter)
+        sql += " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
+    }
+
+    /// A filter alone, as a condition on `tracing_traces t`.
+    init(condition filter: String) throws {
+        sql = ""
+        arguments = []
+        try add(filter)
+        sql = conditions.isEmpty ? "1" : "(" + conditions.joined(separator: " AND ") + ")"
+    }
+
+    /// One experiment can be read in the order of its index; many cannot.
+    static func scope(_ experiments: [String]) -> (sql: String, arguments: StatementArguments) {
+        if experiments.count == 1 { return ("t.experiment_id = ?", [experiments[0]]) }
+        let list = SpanContent.text(.array(experiments.map(JSONValue.string)))
+        return ("t.experiment_id IN (SELECT value FROM json_each(?))", [list])
+    }
+
+    private mutating func add(_ filter: String) throws {
         // Comparisons about spans speak of one and the same span.
         var span: [(String, StatementArguments)] = []
-        for clause in filter.clauses {
+        for clause in try SearchFilter(filter, .traces).clauses {
             if let condition = try self.span(clause) { span.append(condition) } else { try add(clause) }
         }
-        if !span.isEmpty {
-            let all = span.map(\.0).joined(separator: " AND ")
-            where_(
-                "EXISTS (SELECT 1 FROM tracing_spans s WHERE s.trace_id = t.id AND \(all))",
-                span.reduce(StatementArguments()) { $0 + $1.1 })
-        }
-        sql += " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
+        guard !span.isEmpty else { return }
+        let all = span.map(\.0).joined(separator: " AND ")
+        where_(
+            "EXISTS (SELECT 1 FROM tracing_spans s WHERE s.trace_id = t.id AND \(all))",
+            span.reduce(StatementArguments()) { $0 + $1.1 })
     }
 
     mutating func page(offset: Int, limit: Int) {

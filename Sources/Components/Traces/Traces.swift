@@ -12,6 +12,8 @@
 //   TraceRows                   rows -> values, in bulk
 //   TraceVocabulary             what the shared filter language can say of traces
 //   TraceQuery                  a filter and an order as SQL
+//   EmbeddedTraceStore+Metrics  counts, sums and percentiles over many traces; how two filters go together
+//   TraceMetricTable, …Statement  which metrics there are; a query of them as SQL
 //   TracePatterns               RLIKE, within a time limit
 //   RecordedTraces              somebody else's traces, with the events of what changes through this Nestbox
 //   TraceRules                  limits, as sentences

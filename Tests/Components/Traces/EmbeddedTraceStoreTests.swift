@@ -29,6 +29,7 @@ import Tracking
 
     @Test func keepsTheContract() async throws {
         try await checkTraceStore(traces, experiment: try await experiment())
+        try await checkTraceMetrics(traces, experiment: try await experiment())
     }
 
     @Test func aDeletedExperimentTakesNoMoreTraces() async throws {
