@@ -174,11 +174,11 @@ private func checkMetricRefusals(_ traces: any TraceStore, _ experiment: String)
     await refuse("start_time_ms", .traces, "trace_count", interval: 60)
     await refuse("SPANS", .traces, "trace_count", where: ["span.name = 'x'"])
     await refuse("ASSESSMENTS", .spans, "span_count", where: ["assessment.name = 'x'"])
-    for filter in [
-        "status = 'OK'", "trace.status != 'OK'", "trace.tag = 'x'", "trace.status = 'a' AND trace.status = 'b'",
-    ] {
-        await refuse("", .traces, "trace_count", where: [filter])
-    }
+    let filters = [
+        ("status = 'OK'", "trace.status"), ("trace.status != 'OK'", "position 14"), ("trace.tag = 'x'", "tag"),
+        ("trace.status = 'a' AND trace.status = 'b'", "one filter clause"),
+    ]
+    for (filter, mention) in filters { await refuse(mention, .traces, "trace_count", where: [filter]) }
 }
 
 private func checkCorrelation(_ traces: any TraceStore, _ experiment: String) async throws {

@@ -111,7 +111,7 @@ package struct TraceCorrelation: Codable, Sendable, Hashable {
         let both = Double(joint) + smoothing, all = Double(total) + 4 * smoothing
         let a = Double(first) + 2 * smoothing, b = Double(second) + 2 * smoothing
         guard both > 0 else { return nil }
-        let mutual = log(both) + log(all) - log(a) - log(b)
+        let mutual = (log(both) + log(all)) - (log(a) + log(b))
         return max(-1, min(1, mutual / (log(all) - log(both))))
     }
 }
