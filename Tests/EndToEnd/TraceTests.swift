@@ -173,7 +173,7 @@ import Testing
                 #"{"key": "mlflow.trace.spansLocation", "value": "x"}"#,
                 400, "immutable"
             ),
-            ("POST", "/api/3.0/mlflow/traces/metrics", "{}", 501, "NOT_IMPLEMENTED"),
+            ("POST", "/api/3.0/mlflow/traces/metrics", "{}", 400, "experiment_ids"),
             ("POST", "/api/2.0/mlflow/traces", #"{"experiment_id": "0", "timestamp_ms": 9e18}"#, 400, "timestamp_ms"),
         ]
         for (method, path, body, status, says) in cases {
