@@ -98,7 +98,7 @@ targets += module(
 targets += [
     .executableTarget(
         name: "nestbox",
-        dependencies: ["Server", "Client", "Training", "Jobs", "Capture", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
+        dependencies: ["Server", "Client", "Dashboard", "Training", "Jobs", "Capture", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
         path: "Sources/Appliance/nestbox", swiftSettings: settings),
     .target(
         name: "TestSupport", dependencies: ["Contracts", "Core", "Storage", "Tables"], path: "Tests/Support",

@@ -43,6 +43,8 @@ package final class Appliance: Sendable {
         /// Whether webhooks may name private addresses and plain HTTP; nil: where every client is on this machine, that is
         /// on loopback without a token.
         package var webhooksReachPrivate: Bool?
+        /// Days for which deleted runs, experiments and logged models can be restored; nil for ever.
+        package var keptDeletedDays: Double? = 30
         /// A checkout's `web` folder, read at every request instead of what is compiled in.
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
@@ -73,8 +75,11 @@ package final class Appliance: Sendable {
     package let serving: any ModelServer & PredictionLog
     package let monitor: any Monitor
     package let jobs: any JobQueue
+    let garbage: GarbageCollector
     let dashboard: Dashboard
 
+    /// Nil when files are kept elsewhere.
+    let embeddedArtifacts: DirectoryArtifactStore?
     private let embeddedDatasets: EmbeddedDatasets
     private let embeddedFeatures: EmbeddedFeatures
     private let embeddedServing: EmbeddedModelServer
@@ -136,16 +141,22 @@ package final class Appliance: Sendable {
         embeddedDatasets = datasets
         embeddedFeatures = features
         self.artifacts = artifacts
+        embeddedArtifacts = artifacts as? DirectoryArtifactStore
         self.datasets = datasets
         self.features = features
         self.registry = registry
+        let embeddedTracking =
+            external == nil ? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient) : nil
         let tracking: any Tracking & LoggedModelStore =
             external.map { RecordedTracking($0.tracking, decisions: decisions, telemetry: telemetry) }
-            ?? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient)
+            ?? embeddedTracking!
         self.tracking = tracking
         traces =
             external.map { RecordedTraces($0.traces, store: telemetry) }
             ?? EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: ambient)
+        garbage = GarbageCollector(
+            tracking: tracking, deleted: embeddedTracking, traces: traces, registry: registry, artifacts: artifacts,
+            stores: [decisions, telemetry], ambient: ambient)
         serving = embeddedServing
         monitor = embeddedMonitor
         jobs = embeddedJobs
@@ -198,7 +209,10 @@ package final class Appliance: Sendable {
                     .init(service: embeddedServing.logWriter),
                     .init(
                         service: Housekeeping(
-                            stores: [decisions, telemetry], retention: eventRetention, logger: logger)),
+                            stores: [decisions, telemetry], retention: eventRetention,
+                            collect: { [garbage, days = options.keptDeletedDays] in
+                                try await garbage.collect(olderThan: days)
+                            }, logger: logger)),
                     .init(service: schedule),
                     .init(service: DeliveryService(webhooks: embeddedWebhooks, logger: logger)),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),

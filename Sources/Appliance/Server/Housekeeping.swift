@@ -1,13 +1,16 @@
+import Contracts
 import Core
 import Logging
 import ServiceLifecycle
 import Storage
 import Synchronization
 
-/// Keeps the files short: checkpoints each when its write-ahead log has grown past 16 MiB, and removes old events hourly.
+/// Keeps the files short: checkpoints each when its write-ahead log has grown past 16 MiB, and hourly removes old events and
+/// what was deleted long enough ago.
 struct Housekeeping: Service {
     let stores: [Store]
     let retention: [EventRetention]
+    let collect: @Sendable () async throws -> GarbageReport
     let logger: Logger
 
     /// In ticks of 20 seconds.
@@ -19,9 +22,27 @@ struct Housekeeping: Service {
             var tick = 0
             for await _ in AsyncTimerStream(every: .seconds(20)) {
                 for store in stores where store.walSize > 16 << 20 { _ = try? await store.checkpoint() }
-                if tick % Self.pruneEvery == 0 { await prune() }
+                if tick % Self.pruneEvery == 0 {
+                    await prune()
+                    await collectGarbage()
+                }
                 tick += 1
             }
+        }
+    }
+
+    private func collectGarbage() async {
+        do {
+            let report = try await collect()
+            if !report.isEmpty {
+                logger.info(
+                    "collected \(report.runs) runs, \(report.loggedModels) logged models, \(report.traces) traces, \(report.bytes) bytes"
+                )
+            }
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.warning("what was deleted could not be removed: \(error)")
         }
     }
 

@@ -15,6 +15,7 @@ import Storage
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
 ///   OperationPageRoutes.swift      jobs with their logs, monitoring
+///   StoragePageRoutes.swift        what the data directory holds, collections
 ///   PageForm.swift                 queries and form bodies
 ///   ErrorPage.swift                any error as a page
 enum PageRoutes {
@@ -22,7 +23,7 @@ enum PageRoutes {
         [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
             + TrackingPageRoutes.routes(appliance) + DataPageRoutes.routes(appliance)
             + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
-            + OperationPageRoutes.routes(appliance)
+            + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)
     }
 
     // MARK: shared

@@ -54,6 +54,17 @@ enum SystemRoutes {
                 .post, "/api/v1/artifacts/collect-garbage", "System", "Remove stored contents that nothing refers to",
                 returns: ReclaimedSpace.self
             ) { _ in try await appliance.artifacts.collectGarbage() },
+            .json(
+                .post, "/api/v1/garbage-collection", "System",
+                "Remove for good what was deleted or has outlived its experiment's rule, and free its space",
+                takes: GarbageRequest.self, returns: GarbageReport.self
+            ) { _, request in
+                if let days = request.olderThanDays, !(days >= 0 && days <= 36_500) {
+                    throw NestboxError.invalid("`olderThanDays` is \(days); expected 0 to 36500")
+                }
+                return try await appliance.garbage.collect(
+                    olderThan: request.olderThanDays ?? appliance.options.keptDeletedDays)
+            },
         ]
     }
 

@@ -40,6 +40,11 @@ struct ServerOptions: ParsableArguments {
             "An MLflow server that keeps runs, models and traces instead (NESTBOX_TRACKING_URL); credentials in NESTBOX_TRACKING_TOKEN, or NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD."
     )
     var trackingUrl: String?
+    @Option(
+        help:
+            "Days for which deleted runs, experiments and logged models can be restored. 0 keeps all (NESTBOX_KEEP_DELETED; default 30)."
+    )
+    var keepDeleted: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
     var webDir: String?
     @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
@@ -56,7 +61,7 @@ struct ServerOptions: ParsableArguments {
             "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
             "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-token",
             "tracking-username", "tracking-password",
-            "threads", "url", "samples",
+            "keep-deleted", "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
         var file: (text: String, path: String)?
@@ -73,6 +78,7 @@ struct ServerOptions: ParsableArguments {
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
                 "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
                 "tracking-url": trackingUrl,
+                "keep-deleted": keepDeleted,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -93,6 +99,9 @@ struct ServerOptions: ParsableArguments {
                 throw NestboxError.invalid("`\(targets)` is no choice of webhook targets", hint: "any or public")
             }
             options.webhooksReachPrivate = targets == "any"
+        }
+        if let days = try settings.integer("keep-deleted", in: 0...36_500) {
+            options.keptDeletedDays = days == 0 ? nil : Double(days)
         }
         options.webDirectory = settings.string("web-dir")
         let levelName = settings.string("log-level") ?? "notice"

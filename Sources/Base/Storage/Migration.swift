@@ -23,6 +23,12 @@ public struct Migration: Sendable {
                 """)
     }
 
+    static let eventKinds = Migration("storage.2") { db in
+        // Progress and logging are most of the events, and nobody asks for them by kind.
+        try db.execute(
+            sql: "CREATE INDEX events_by_kind ON events (kind, id) WHERE kind NOT IN ('run.logged', 'job.progressed')")
+    }
+
     /// Brings the file up to date. An existing file is copied to `backupDirectory` before its first new step.
     static func apply(_ migrations: [Migration], to pool: DatabasePool, path: String, backupDirectory: String?) throws {
         var migrator = DatabaseMigrator()

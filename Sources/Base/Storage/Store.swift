@@ -33,6 +33,8 @@ public final class Store: Sendable {
         configuration.maximumReaderCount = 6
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { db in
+            // Before the first table, or it is too late: pages that become free can then leave the file.
+            try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
             try db.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
             try db.execute(sql: "PRAGMA cache_size = -16000")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
@@ -42,7 +44,9 @@ public final class Store: Sendable {
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
-            try Migration.apply(migrations + [Migration.events], to: pool, path: path, backupDirectory: backupDirectory)
+            try Migration.apply(
+                migrations + [Migration.events, Migration.eventKinds], to: pool, path: path,
+                backupDirectory: backupDirectory)
         } catch let error as DatabaseError {
             throw Store.explain(error, path: path)
         }
@@ -92,6 +96,20 @@ public final class Store: Sendable {
         }
     }
 
+    /// The newest events of one kind, newest first.
+    public func recentEvents(kind: String, limit: Int) async throws -> [Event] {
+        try await read { db in
+            try Row.fetchAll(
+                db,
+                // The second condition is the index's own.
+                sql: """
+                    SELECT id, at, kind, subject, actor, data FROM events
+                    WHERE kind = ? AND kind NOT IN ('run.logged', 'job.progressed') ORDER BY id DESC LIMIT ?
+                    """, arguments: [kind, limit]
+            ).map { Event(row: $0, log: self.log) }
+        }
+    }
+
     /// The name of the file's event log.
     var log: String { Self.log(path) }
 
@@ -110,6 +128,35 @@ public final class Store: Sendable {
         let size = walSize
         _ = try await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
         return size
+    }
+
+    /// Pages given back to the disk in one step, so that other writes hardly wait.
+    private static let pagesAtOnce = 2000
+
+    /// Shortens the file by what was deleted from it. Returns the bytes that the disk got back.
+    public func reclaimFreePages() async throws -> Int64 {
+        var pages = 0
+        while true {
+            try Task.checkCancellation()
+            let freed = try await write { context in
+                let before = try Int.fetchOne(context.db, sql: "PRAGMA freelist_count") ?? 0
+                guard before > 0 else { return 0 }
+                // Each row of this pragma is a page freed.
+                _ = try Row.fetchAll(context.db, sql: "PRAGMA incremental_vacuum(\(Self.pagesAtOnce))")
+                return before - (try Int.fetchOne(context.db, sql: "PRAGMA freelist_count") ?? 0)
+            }
+            guard freed > 0 else { break }
+            pages += freed
+        }
+        guard pages > 0 else { return 0 }
+        try await checkpoint()
+        let size = try await read { db in try Int64.fetchOne(db, sql: "PRAGMA page_size") ?? 0 }
+        return Int64(pages) * size
+    }
+
+    /// Bytes of the file itself.
+    public var fileSize: Int64 {
+        ((try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? NSNumber)?.int64Value ?? 0
     }
 
     /// Bytes in the write-ahead log.

@@ -167,6 +167,19 @@ package final class DirectoryArtifactStore: ArtifactStore {
         }
     }
 
+    /// How many different contents the paths refer to, and their bytes.
+    package func usage() async throws -> ReclaimedSpace {
+        try await store.read { db in
+            let row = try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT count(*), coalesce(sum(size), 0)
+                    FROM (SELECT max(size) AS size FROM artifacts_entries GROUP BY digest)
+                    """)
+            return ReclaimedSpace(objects: row?[0] ?? 0, bytes: row?[1] ?? 0)
+        }
+    }
+
     package func collectGarbage() async throws -> ReclaimedSpace {
         try await removeStrayUploads()
         let referenced = try await store.read { db in try ArtifactRows.digests(db) }

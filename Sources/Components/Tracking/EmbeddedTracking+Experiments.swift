@@ -157,6 +157,7 @@ extension EmbeddedTracking {
     package func setExperimentTag(id: String, key: String, value: String?) async throws {
         let number = try Self.experimentNumber(id)
         try TrackingRules.checkExperimentTag(key, value ?? "")
+        if let value { try RetentionRule.check(tag: key, value) }
         try await decisions.write { context in
             _ = try Self.activeExperiment(number, in: context.db)
             if let value {
@@ -190,7 +191,8 @@ extension EmbeddedTracking {
                 sql: "UPDATE tracking_experiments SET stage = ?, updated_at = ? WHERE id = ?",
                 arguments: [to.rawValue, context.now.milliseconds, id])
             try context.db.execute(
-                sql: "UPDATE tracking_runs SET stage = ? WHERE experiment_id = ?", arguments: [to.rawValue, id])
+                sql: "UPDATE tracking_runs SET stage = ?, deleted_at = ? WHERE experiment_id = ?",
+                arguments: [to.rawValue, to == .deleted ? context.now.milliseconds : nil, id])
             try context.record(
                 event, "experiment/\(id)",
                 ["name": .string(experiment.name), "runs": .int(Int64(context.db.changesCount))])

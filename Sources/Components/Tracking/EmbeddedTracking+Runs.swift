@@ -133,7 +133,8 @@ extension EmbeddedTracking {
             guard try Self.stage(row["stage"]) != stage else { return }
             if stage == .active { _ = try Self.activeExperiment(row["experiment_id"], in: context.db) }
             try context.db.execute(
-                sql: "UPDATE tracking_runs SET stage = ? WHERE id = ?", arguments: [stage.rawValue, id])
+                sql: "UPDATE tracking_runs SET stage = ?, deleted_at = ? WHERE id = ?",
+                arguments: [stage.rawValue, stage == .deleted ? context.now.milliseconds : nil, id])
             try context.record(event, "run/\(id)", ["experiment": .string(String(row["experiment_id"] as Int64))])
         }
     }

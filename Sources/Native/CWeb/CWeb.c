@@ -68,6 +68,9 @@ static const unsigned char f_pages_overview_mustache[] = {
 static const unsigned char f_pages_run_mustache[] = {
 #embed "../../../web/pages/run.mustache"
 };
+static const unsigned char f_pages_storage_mustache[] = {
+#embed "../../../web/pages/storage.mustache"
+};
 static const unsigned char f_pages_trace_mustache[] = {
 #embed "../../../web/pages/trace.mustache"
 };
@@ -124,6 +127,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/monitoring.mustache", f_pages_monitoring_mustache),
     FILE_ENTRY("pages/overview.mustache", f_pages_overview_mustache),
     FILE_ENTRY("pages/run.mustache", f_pages_run_mustache),
+    FILE_ENTRY("pages/storage.mustache", f_pages_storage_mustache),
     FILE_ENTRY("pages/trace.mustache", f_pages_trace_mustache),
     FILE_ENTRY("pages/traces.mustache", f_pages_traces_mustache),
     FILE_ENTRY("parts/alerts.mustache", f_parts_alerts_mustache),

@@ -32,7 +32,7 @@ extension Samples {
             ],
             eventTimes: [view.name: ago(900)])
         return [
-            ("overview", OverviewPage(overview, now: now)),
+            ("overview", OverviewPage(overview, now: now)), ("storage", StoragePage(storage, now: now)),
             ("experiments", ExperimentsPage([experiment], next: "/experiments?page=x", now: now)),
             (
                 "experiment",
@@ -129,6 +129,18 @@ extension Samples {
     }
 
     /// The same pages with nothing to show.
+    private var storage: StorageInput {
+        var input = StorageInput(), report = GarbageReport()
+        (report.runs, report.points, report.traces) = (3, 120_000, 14)
+        (report.artifacts, report.databaseBytes) = (ReclaimedSpace(objects: 12, bytes: 48_000_000), 7_200_000)
+        input.files = [("Decisions", 4_100_000), ("Telemetry", 91_000_000)]
+        input.artifacts = ReclaimedSpace(objects: 230, bytes: 910_000_000)
+        input.collections = [(ago(3600), dress("ada"), report), (ago(90_000), "server", GarbageReport())]
+        input.rules = [(experiment, RetentionRule(runDays: 90, traceDays: 1))]
+        input.keptDeletedDays = 30
+        return input
+    }
+
     var emptyPages: [(name: String, page: any DashboardPage)] {
         var bare = run(1)
         (bare.params, bare.metrics, bare.tags, bare.inputs) = ([:], [], [:], [])
@@ -140,6 +152,7 @@ extension Samples {
         (fresh.latestVersion, fresh.aliases, fresh.tags, fresh.description) = (nil, [:], [:], "")
         return [
             ("overview", OverviewPage(OverviewInput(), now: now)),
+            ("storage", StoragePage(StorageInput(), now: now)),
             ("experiments", ExperimentsPage([], next: nil, now: now)),
             (
                 "experiment",
