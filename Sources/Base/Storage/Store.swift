@@ -33,8 +33,10 @@ public final class Store: Sendable {
         configuration.maximumReaderCount = 6
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { db in
-            // Before the first table, or it is too late: pages that become free can then leave the file.
-            try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            // In an empty file, or it is too late: pages that become free can then leave it. Readers may not even ask for it.
+            if !db.configuration.readonly, try Int.fetchOne(db, sql: "PRAGMA page_count") == 0 {
+                try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            }
             try db.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
             try db.execute(sql: "PRAGMA cache_size = -16000")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
