@@ -140,7 +140,9 @@ import Testing
             let answer = try runCommand("/usr/bin/env", arguments).output
             let place = "\(item.method) \(item.path) \(item.body?.prefix(200) ?? "")"
             #expect(answer.split(separator: "\n").last.flatMap { Int($0) } == item.status, "\(place): \(answer)")
-            #expect(item.says.isEmpty || answer.contains(fill(item.says)), "\(place) does not say «\(item.says)»: \(answer)")
+            #expect(
+                item.says.isEmpty || answer.contains(fill(item.says)), "\(place) does not say «\(item.says)»: \(answer)"
+            )
         }
     }
 }

@@ -37,7 +37,11 @@ package struct RecordedRegistry: ModelRegistry {
     package func createModel(name: String, description: String, tags: [String: String]) async throws -> RegisteredModel
     {
         let model = try await base.createModel(name: name, description: description, tags: tags)
-        try await record("model.created", name)
+        try await record(
+            "model.created", name,
+            EmbeddedRegistry.fact(
+                ["description": .string(description), "tags": .object(tags.mapValues { .string($0) })],
+                isPrompt: RegistryRules.isPrompt(tags)))
         return model
     }
 
@@ -85,7 +89,10 @@ package struct RecordedRegistry: ModelRegistry {
 
     package func setModelTag(_ name: String, key: String, value: String?) async throws {
         try await base.setModelTag(name, key: key, value: value)
-        try await record("model.tagged", name, ["key": .string(key), "value": value.map { .string($0) } ?? .null])
+        try await record(
+            "model.tagged", name,
+            EmbeddedRegistry.fact(
+                ["key": .string(key), "value": value.map { .string($0) } ?? .null], isPrompt: try await isPrompt(name)))
     }
 
     // MARK: Versions
@@ -94,11 +101,14 @@ package struct RecordedRegistry: ModelRegistry {
         let version = try await base.createVersion(request)
         try await record(
             "model_version.created", version.name,
-            [
-                "version": .int(Int64(version.version)), "source": .string(version.source),
-                "run": version.runID.map { .string($0) } ?? .null,
-                "model_id": version.modelID.map { .string($0) } ?? .null,
-            ])
+            EmbeddedRegistry.fact(
+                [
+                    "version": .int(Int64(version.version)), "source": .string(version.source),
+                    "run": version.runID.map { .string($0) } ?? .null,
+                    "model_id": version.modelID.map { .string($0) } ?? .null,
+                    "description": .string(request.description),
+                    "tags": .object(request.tags.mapValues { .string($0) }),
+                ], isPrompt: RegistryRules.isPrompt(request.tags)))
         return version
     }
 
@@ -122,11 +132,14 @@ package struct RecordedRegistry: ModelRegistry {
     }
 
     package func deleteVersion(_ name: String, _ version: Int) async throws {
-        let aliases = try await base.model(name).aliases.filter { $0.value == version }.map(\.key).sorted()
+        let model = try await base.model(name), isPrompt = RegistryRules.isPrompt(model.tags)
+        let aliases = model.aliases.filter { $0.value == version }.map(\.key).sorted()
         try await base.deleteVersion(name, version)
         try await store.write { context in
             for alias in aliases {
-                try Self.removed(alias, of: name, from: version, reason: "version \(version) was deleted", context)
+                try Self.removed(
+                    alias, of: name, from: version, reason: "version \(version) was deleted", isPrompt: isPrompt,
+                    context)
             }
             try context.record("model_version.deleted", "model/\(name)", ["version": .int(Int64(version))])
         }
@@ -136,31 +149,37 @@ package struct RecordedRegistry: ModelRegistry {
         try await base.setVersionTag(name, version, key: key, value: value)
         try await record(
             "model_version.tagged", name,
-            ["version": .int(Int64(version)), "key": .string(key), "value": value.map { .string($0) } ?? .null])
+            EmbeddedRegistry.fact(
+                ["version": .int(Int64(version)), "key": .string(key), "value": value.map { .string($0) } ?? .null],
+                isPrompt: try await isPrompt(name)))
     }
 
     // MARK: Moves
 
     package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
-        let old = try await base.model(name).aliases[alias]
+        let model = try await base.model(name), old = model.aliases[alias]
         try await base.setAlias(name, alias: alias, version: version, reason: reason)
         guard old != version else { return }
         try await store.write { context in
             try Self.move(name, kind: .alias, label: alias, from: old, to: version, reason: reason, context)
             try context.record(
                 "alias.moved", "model/\(name)",
-                [
-                    "alias": .string(alias), "from": old.map { .int(Int64($0)) } ?? .null, "to": .int(Int64(version)),
-                    "reason": .string(reason),
-                ])
+                EmbeddedRegistry.fact(
+                    [
+                        "alias": .string(alias), "from": old.map { .int(Int64($0)) } ?? .null,
+                        "to": .int(Int64(version)), "reason": .string(reason),
+                    ], isPrompt: RegistryRules.isPrompt(model.tags)))
         }
     }
 
     package func deleteAlias(_ name: String, alias: String) async throws {
-        let old = try await base.model(name).aliases[alias]
+        let model = try await base.model(name), old = model.aliases[alias]
         try await base.deleteAlias(name, alias: alias)
         guard let old else { return }
-        try await store.write { context in try Self.removed(alias, of: name, from: old, reason: "", context) }
+        try await store.write { context in
+            try Self.removed(
+                alias, of: name, from: old, reason: "", isPrompt: RegistryRules.isPrompt(model.tags), context)
+        }
     }
 
     package func version(_ name: String, alias: String) async throws -> ModelVersion {
@@ -211,13 +230,18 @@ package struct RecordedRegistry: ModelRegistry {
         try await store.write { context in try context.record(kind, "model/\(model)", data) }
     }
 
+    private func isPrompt(_ model: String) async throws -> Bool {
+        RegistryRules.isPrompt(try await base.model(model).tags)
+    }
+
     private static func removed(
-        _ alias: String, of model: String, from version: Int, reason: String, _ context: WriteContext
+        _ alias: String, of model: String, from version: Int, reason: String, isPrompt: Bool, _ context: WriteContext
     ) throws {
         try move(model, kind: .alias, label: alias, from: version, to: nil, reason: reason, context)
         try context.record(
             "alias.removed", "model/\(model)",
-            ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)])
+            EmbeddedRegistry.fact(
+                ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)], isPrompt: isPrompt))
     }
 
     private static func move(
