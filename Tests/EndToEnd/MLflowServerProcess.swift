@@ -2,49 +2,61 @@ import Core
 import Foundation
 import TestSupport
 
-/// A real `mlflow server` from PyPI, with a database and files of its own. Ended with the value.
+/// A real `mlflow server` from PyPI, with a database and files of its own. Killed with the value, and with this process.
 final class MLflowServerProcess: @unchecked Sendable {
     // Unchecked: a test owns it and calls from one task at a time.
     private let process = Process()
+    /// Open while this process lives: at its end the shell kills the server and all its workers.
+    private let lifeline = Pipe()
     private let log: String
     let url: String
 
-    /// Starts it and waits until it answers, which takes some ten seconds. Throws with its log when it ends before.
+    /// Kills its own process group, in which everything is that the server starts, when the server ends or the lifeline does.
+    private static let shell = #"("$@" </dev/null; kill -9 0) & read -r _; kill -9 0"#
+
+    /// Starts it and waits until it answers: some ten seconds, a minute where two others compile. Throws with its log when it
+    /// ends before.
     /// - Parameter python: of an environment that has all of mlflow.
-    init(python: String, directory: String, arguments: [String] = []) async throws {
-        let port = try Self.freePort()
+    init(
+        python: String, directory: String, arguments: [String] = [], environment: [String: String] = [:],
+        port: Int? = nil
+    ) async throws {
+        let port = try port ?? Self.freePort()
         url = "http://127.0.0.1:\(port)"
         log = directory + "/mlflow.log"
         try FileManager.default.createDirectory(atPath: directory + "/artifacts", withIntermediateDirectories: true)
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         let handle = FileHandle(forWritingAtPath: log)!
-        process.executableURL = URL(fileURLWithPath: python)
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments =
             [
-                "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", String(port), "--workers", "1",
-                "--backend-store-uri", "sqlite:///\(directory)/mlflow.db", "--artifacts-destination",
-                directory + "/artifacts",
+                "-c", Self.shell, "sh", python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port",
+                String(port), "--workers", "1", "--backend-store-uri", "sqlite:///\(directory)/mlflow.db",
+                "--artifacts-destination", directory + "/artifacts",
             ] + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.environment = ProcessInfo.processInfo.environment.merging(["MLFLOW_DISABLE_TELEMETRY": "true"]) { $1 }
+        // The job runner is a second Python, which nobody here asks anything.
+        process.environment = ProcessInfo.processInfo.environment.merging([
+            "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        ]) { $1 }.merging(environment) { $1 }
+        process.standardInput = lifeline
         process.standardOutput = handle
         process.standardError = handle
         try process.run()
-        let probe = URL(string: url + "/health")!
-        _ = try await eventually("the start of mlflow server") { [process, log] () -> Bool? in
-            guard process.isRunning else {
-                let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-                throw NestboxError(.internalError, "mlflow server ended: \(text.suffix(2000))")
-            }
-            return (try? runCommand("/usr/bin/env", ["curl", "-sf", probe.absoluteString]))?.status == 0 ? true : nil
+        _ = try await eventually("the start of mlflow server") { () -> Bool? in
+            guard process.isRunning else { throw NestboxError(.internalError, "mlflow server ended: \(logTail)") }
+            return (try? runCommand("/usr/bin/env", ["curl", "-sf", url + "/health"]))?.status == 0 ? true : nil
         }
     }
 
-    /// The server starts workers, which end with it when it is asked politely.
-    deinit { if process.isRunning { process.terminate() } }
+    deinit { stop() }
 
+    var logTail: String { String(((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").suffix(2000)) }
+
+    /// `kill -9` for the server and all its workers; waits until the shell that started them is gone.
     func stop() {
-        process.terminate()
+        guard process.isRunning else { return }
+        try? lifeline.fileHandleForWriting.close()
         process.waitUntilExit()
     }
 
