@@ -10,7 +10,8 @@ import Storage
 /// The dashboard: every page a person sees, and the files beside them. Contents, one group per part of the house:
 ///
 ///   PageRoutes.swift               overview, assets; what page routes share
-///   TrackingPageRoutes.swift       experiments, runs, artifacts
+///   TrackingPageRoutes.swift       experiments, artifacts
+///   RunPageRoutes.swift            one run, what tells two apart
 ///   TracePageRoutes.swift          traces, one trace
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
@@ -21,7 +22,8 @@ import Storage
 enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
-            + TrackingPageRoutes.routes(appliance) + DataPageRoutes.routes(appliance)
+            + TrackingPageRoutes.routes(appliance) + RunPageRoutes.routes(appliance)
+            + DataPageRoutes.routes(appliance)
             + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
             + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)
     }

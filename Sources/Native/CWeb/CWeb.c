@@ -65,6 +65,9 @@ static const unsigned char f_pages_monitoring_mustache[] = {
 static const unsigned char f_pages_overview_mustache[] = {
 #embed "../../../web/pages/overview.mustache"
 };
+static const unsigned char f_pages_run_diff_mustache[] = {
+#embed "../../../web/pages/run-diff.mustache"
+};
 static const unsigned char f_pages_run_mustache[] = {
 #embed "../../../web/pages/run.mustache"
 };
@@ -126,6 +129,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/models.mustache", f_pages_models_mustache),
     FILE_ENTRY("pages/monitoring.mustache", f_pages_monitoring_mustache),
     FILE_ENTRY("pages/overview.mustache", f_pages_overview_mustache),
+    FILE_ENTRY("pages/run-diff.mustache", f_pages_run_diff_mustache),
     FILE_ENTRY("pages/run.mustache", f_pages_run_mustache),
     FILE_ENTRY("pages/storage.mustache", f_pages_storage_mustache),
     FILE_ENTRY("pages/trace.mustache", f_pages_trace_mustache),

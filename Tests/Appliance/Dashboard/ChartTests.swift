@@ -1,3 +1,5 @@
+import Contracts
+import Core
 import Dashboard
 import Foundation
 import Testing
@@ -50,6 +52,55 @@ import Testing
         #expect(thin.map(\.0) == thin.map(\.0).sorted())
         #expect(thin.first?.0 == points.first?.0 && thin.last?.0 == points.last?.0)
         #expect(line(ys, "long").utf8.count < 60_000)
+    }
+
+    private func curve(_ curves: [MetricCurve], _ axis: CurveChart.Axis, _ smoothing: Double = 0) -> String {
+        let text = CurveChart(
+            series: curves.enumerated().map { .init(name: "m\($0.offset)", curve: $0.element) }, label: "curve",
+            axis: axis, smoothing: smoothing
+        ).markup().text
+        expectSound(text, "\(axis), \(smoothing)")
+        return text
+    }
+
+    private func points(_ values: [Double], step: (Int) -> Int64 = { Int64($0) }) -> [MetricPoint] {
+        values.enumerated().map {
+            MetricPoint(
+                key: "m", value: $0.element, timestamp: Timestamp(milliseconds: Int64($0.offset) * 1000),
+                step: step($0.offset))
+        }
+    }
+
+    @Test func curvesOfManyPointsKeepTheirSpikes() throws {
+        var values = (0..<100_000).map { sin(Double($0) / 3000) }
+        values[50_003] = 40
+        values[77_777] = -40
+        let condensed = MetricCurve(points(values), atMost: 560)
+        for axis in CurveChart.Axis.allCases {
+            let text = curve([condensed], axis)
+            // The band reaches from the one spike to the other, which are the ends of the scale.
+            let band = try #require(text.firstMatch(of: /class="band s0 f0" d="([^"]*)"/)?.1)
+            let heights = band.split { "ML".contains($0) }.compactMap {
+                $0.split(separator: " ").last.flatMap { Double($0) }
+            }
+            #expect(heights.min() == 10 && heights.max() == 206)
+            #expect(text.utf8.count < 40_000)
+        }
+        #expect(curve([condensed], .time).contains(" h</text>"))
+    }
+
+    @Test func oddCurvesStillDraw() {
+        #expect(curve([], .step).contains("no finite values"))
+        #expect(curve([MetricCurve(buckets: [])], .time).contains("no finite values"))
+        #expect(curve([MetricCurve(points([.infinity, -.infinity, .nan]), atMost: 9)], .step).contains("no finite"))
+        #expect(curve([MetricCurve(points([1]), atMost: 9)], .step).contains("<circle"))
+        let gap = curve([MetricCurve(points([1, 2, .infinity, 2, 1]), atMost: 9)], .step)
+        #expect(gap.components(separatedBy: "<path").count == 3)
+        // Without steps, the order of logging is the axis.
+        #expect(curve([MetricCurve(points([1, 2, 3]) { _ in 0 }, atMost: 9)], .step).contains("<path"))
+        #expect(!curve([MetricCurve(points([1, 2, 3]), atMost: 9)], .step).contains("band"))
+        let smooth = curve([MetricCurve(points([1, 9, 1, 9, 1]), atMost: 9)], .step, 0.9)
+        #expect(smooth.contains("line faint s0") && smooth.contains("\"line s0\""))
     }
 
     @Test func ticksAreRoundAndInsideTheScale() {

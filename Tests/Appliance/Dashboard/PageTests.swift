@@ -111,12 +111,12 @@ import Testing
     }
 
     @Test func metricsOfOneFamilyShareAChart() throws {
-        #expect(RunPage.family("train_log_loss") == "log_loss")
-        #expect(RunPage.family("validation_log_loss") == "log_loss")
-        #expect(RunPage.family("val/auc") == "auc")
-        #expect(RunPage.family("auc.test") == "auc")
-        #expect(RunPage.family("test") == "test")
-        #expect(RunPage.family("latency") == "latency")
+        #expect(MetricFamily.name(of: "train_log_loss") == "log_loss")
+        #expect(MetricFamily.name(of: "validation_log_loss") == "log_loss")
+        #expect(MetricFamily.name(of: "val/auc") == "auc")
+        #expect(MetricFamily.name(of: "auc.test") == "auc")
+        #expect(MetricFamily.name(of: "test") == "test")
+        #expect(MetricFamily.name(of: "latency") == "latency")
         let html = try rendered("run")
         #expect(html.contains("key k0") && html.contains("key k1"))
         #expect(html.contains("aria-label=\"log_loss by step\""))

@@ -5,21 +5,6 @@ import Dashboard
 extension Samples {
     /// Every page, full of data, by the name of its template.
     var pages: [(name: String, page: any DashboardPage)] {
-        let shown = runs[1]
-        let keys = ["train_log_loss", dress("validation_log_loss"), dress("note/train")]
-        var inputs = RunInputs(
-            run: shown, experiment: experiment,
-            histories: [
-                keys[0]: history("a", 0.69, 0.44), keys[1]: history("b", 0.69, 0.47), keys[2]: history("c", 1, 2, 40),
-            ],
-            artifacts: [
-                ArtifactEntry(path: dress("model/model.json"), isDirectory: false, size: 412_000, digest: "00"),
-                ArtifactEntry(path: "feature_importance.json", isDirectory: false, size: 900, digest: "01"),
-            ],
-            importance: (0..<24).map { (dress("feature_\($0)"), 0.2 / Double($0 + 1)) },
-            children: runs.filter { $0.parentID == shown.id }, parent: run(7),
-            versions: [modelVersion(2)])
-        inputs.cutHistories = [keys[2]]
         let traffic = TrafficView(deployment, statistics: statistics, predictions: (0..<8).map(logged), now: now)
         let prediction = Prediction(
             id: "0197f2a4c1d37001", deployment: dress("flights-late"), model: dress("flights-late"), version: 2,
@@ -40,7 +25,10 @@ extension Samples {
                     experiment, runs: runs, sort: "metrics.test_auc", ascending: false, allParams: false, next: nil,
                     now: now)
             ),
-            ("run", RunPage(inputs, now: now)), ("trace", TracePage(trace, experiment: experiment, now: now)),
+            ("run", RunPage(runInputs, query: RunChartQuery { _ in nil }, now: now)),
+            ("run-smooth", RunPage(runInputs, query: narrowed, now: now)),
+            ("run-diff", RunDiffPage(runDiff, experiment: experiment, others: runs, now: now)),
+            ("trace", TracePage(trace, experiment: experiment, now: now)),
             (
                 "traces",
                 TracesPage(
@@ -162,8 +150,18 @@ extension Samples {
                 "run",
                 RunPage(
                     RunInputs(
-                        run: bare, experiment: experiment, histories: [:], artifacts: [], importance: [], children: [],
-                        parent: nil, versions: []), now: now)
+                        run: bare, experiment: experiment,
+                        curves: RunCurves(families: [], curves: [:], next: nil, total: 0),
+                        environment: RunEnvironment(of: bare), artifacts: [], importance: [], children: [],
+                        parent: nil, versions: []), query: RunChartQuery { _ in nil }, now: now)
+            ),
+            (
+                "run-diff",
+                RunDiffPage(
+                    RunDiff(
+                        RunFacts(run: bare, environment: RunEnvironment(origin: .captured)),
+                        RunFacts(run: bare, environment: RunEnvironment(origin: .captured))),
+                    experiment: experiment, others: [], now: now)
             ),
             (
                 "trace",

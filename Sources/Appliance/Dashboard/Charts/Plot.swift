@@ -81,7 +81,8 @@ struct SVG {
         guard value.isFinite else { return "0" }
         let tenths = (min(max(value, -1e6), 1e6) * 10).rounded()
         let whole = Int(tenths)
-        return whole % 10 == 0 ? String(whole / 10) : Format.fixed(Double(whole) / 10, 1)
+        if whole % 10 == 0 { return String(whole / 10) }
+        return "\(whole < 0 ? "-" : "")\(whole.magnitude / 10).\(whole.magnitude % 10)"
     }
 
     mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ style: String) {

@@ -7,14 +7,20 @@ enum RunView {
         if let end = run.endTime { return Format.duration(end.seconds(since: run.startTime)) }
         return run.status == .running ? Format.duration(now.seconds(since: run.startTime)) : "–"
     }
+
+    /// The address of a file among a run's own.
+    static func file(_ id: String, _ path: String) -> String {
+        let parts = path.split(separator: "/").map { Format.encoded(String($0)) }.joined(separator: "/")
+        return "\(Format.link("runs", id))/artifacts/\(parts)"
+    }
 }
 
 /// What the page of a run is made from.
 package struct RunInputs: Sendable {
     package var run: Run
     package var experiment: Experiment
-    /// Points of each metric that has a history.
-    package var histories: [String: [MetricPoint]]
+    package var curves: RunCurves
+    package var environment: RunEnvironment
     /// Below the run's artifact folder, with paths relative to it.
     package var artifacts: [ArtifactEntry]
     /// Feature → share of the importance, when the run has it.
@@ -23,17 +29,19 @@ package struct RunInputs: Sendable {
     package var parent: Run?
     /// Versions registered from this run.
     package var versions: [ModelVersion]
-    /// Metrics whose histories are longer than what was read.
-    package var cutHistories: Set<String> = []
+    /// The run before it in the experiment.
+    package var previous: Run?
     package var artifactsAreCut = false
+    package var childrenAreCut = false
 
     package init(
-        run: Run, experiment: Experiment, histories: [String: [MetricPoint]], artifacts: [ArtifactEntry],
+        run: Run, experiment: Experiment, curves: RunCurves, environment: RunEnvironment, artifacts: [ArtifactEntry],
         importance: [(feature: String, share: Double)], children: [Run], parent: Run?, versions: [ModelVersion]
     ) {
         self.run = run
         self.experiment = experiment
-        self.histories = histories
+        self.curves = curves
+        self.environment = environment
         self.artifacts = artifacts
         self.importance = importance
         self.children = children
@@ -44,19 +52,6 @@ package struct RunInputs: Sendable {
 
 /// `/runs/{id}`
 package struct RunPage: DashboardPage {
-    struct Chart {
-        var name: String
-        var legend: [LegendItem]
-        var chart: Markup
-        var note: String?
-    }
-
-    struct LegendItem {
-        var name: String
-        var key: String
-        var last: String
-    }
-
     struct Artifact {
         var path: String
         var href: String
@@ -81,8 +76,9 @@ package struct RunPage: DashboardPage {
     let id: String
     let status: Badge
     let stats: [Stat]
-    let charts: [Chart]
-    let hasCharts: Bool
+    let diffHref: String?
+    let charts: RunCharts?
+    let environment: RunEnvironmentView?
     let metrics: [Pair]
     let params: [Pair]
     let tags: [Pair]
@@ -94,13 +90,14 @@ package struct RunPage: DashboardPage {
     let importanceNote: String?
     let children: [Child]
     let hasChildren: Bool
+    let childrenNote: String?
     let versions: [Pair]
     let hasVersions: Bool
 
     /// At most this many bars of importance.
     static let importanceBars = 20
 
-    package init(_ input: RunInputs, now: Timestamp) {
+    package init(_ input: RunInputs, query: RunChartQuery, now: Timestamp) {
         let run = input.run
         id = run.id
         title = run.name
@@ -117,8 +114,9 @@ package struct RunPage: DashboardPage {
             Stat("Duration", RunView.duration(run, now: now)), Stat("By", run.user.isEmpty ? "–" : run.user),
             Stat("Metrics", Format.count(run.metrics.count)), Stat("Parameters", Format.count(run.params.count)),
         ]
-        charts = Self.charts(input.histories, cut: input.cutHistories)
-        hasCharts = !charts.isEmpty
+        diffHref = input.previous.map { Format.link("runs", run.id, "diff", $0.id) }
+        charts = RunCharts(run, input.curves, query, path: path)
+        environment = RunEnvironmentView(input.environment, of: run)
         metrics = MetricOrder.sorted(run.metrics).map { Pair($0.key, Format.number($0.value, digits: 6)) }
         params = run.params.sorted { $0.key < $1.key }.map { Pair($0.key, $0.value) }
         tags = run.tags.sorted { $0.key < $1.key }.filter { $0.key != "mlflow.runName" }.map {
@@ -128,9 +126,8 @@ package struct RunPage: DashboardPage {
             Pair($0.name, "\($0.sourceType) \(Format.short($0.source, 80)) · \(Format.short($0.digest, 12))")
         }
         artifacts = input.artifacts.filter { !$0.isDirectory }.map { entry in
-            let parts = entry.path.split(separator: "/").map { Format.encoded(String($0)) }.joined(separator: "/")
-            return Artifact(
-                path: entry.path, href: "\(Format.link("runs", run.id))/artifacts/\(parts)",
+            Artifact(
+                path: entry.path, href: RunView.file(run.id, entry.path),
                 size: entry.size.map { Format.bytes($0) } ?? "–")
         }
         hasArtifacts = !artifacts.isEmpty
@@ -154,55 +151,8 @@ package struct RunPage: DashboardPage {
                 duration: RunView.duration(child, now: now))
         }
         hasChildren = !children.isEmpty
+        childrenNote = input.childrenAreCut ? "The newest \(children.count)." : nil
         versions = input.versions.map { Pair($0.name, "version \($0.version)", href: Format.link("models", $0.name)) }
         hasVersions = !versions.isEmpty
-    }
-
-    /// Training, validation and test of one metric share a chart. A metric of one point is a figure, not a chart.
-    static func charts(_ histories: [String: [MetricPoint]], cut: Set<String>) -> [Chart] {
-        let drawn = histories.filter { $0.value.count > 1 }
-        let groups = Dictionary(grouping: drawn.keys) { Self.family($0) }
-        return groups.sorted { $0.key < $1.key }.map { name, keys in
-            let keys = keys.sorted { (Self.rank($0), $0) < (Self.rank($1), $1) }
-            let series = keys.map { key in
-                // Where steps were not given, the order of logging is the axis.
-                let points = drawn[key] ?? []
-                let hasSteps = Set(points.map(\.step)).count > 1
-                return LineChart.Series(
-                    name: key,
-                    points: points.enumerated().map {
-                        (hasSteps ? Double($0.element.step) : Double($0.offset), $0.element.value)
-                    })
-            }
-            let legend = keys.enumerated().map { index, key in
-                LegendItem(
-                    name: key, key: "k\(min(index, LineChart.colours - 1))",
-                    last: Format.number(drawn[key]?.last?.value))
-            }
-            let isCut = keys.contains { cut.contains($0) }
-            return Chart(
-                name: name, legend: legend, chart: LineChart(series: series, label: "\(name) by step").markup(),
-                note: isCut ? "The first \(Format.count(drawn[keys[0]]?.count ?? 0)) points of a longer history." : nil)
-        }
-    }
-
-    private static let parts = ["train", "training", "validation", "valid", "val", "test", "eval"]
-
-    /// `train_auc`, `auc.validation`, `val/auc` → `auc`.
-    package static func family(_ key: String) -> String {
-        let words = key.split { "_-./ ".contains($0) }.map(String.init)
-        guard words.count > 1 else { return key }
-        if parts.contains(words[0].lowercased()) {
-            return String(key.dropFirst(words[0].count).drop { "_-./ ".contains($0) })
-        }
-        if let last = words.last, parts.contains(last.lowercased()), key.hasSuffix(last) {
-            return String(key.dropLast(last.count + 1))
-        }
-        return key
-    }
-
-    private static func rank(_ key: String) -> Int {
-        let words = key.lowercased().split { "_-./ ".contains($0) }.map(String.init)
-        return parts.firstIndex { words.contains($0) } ?? parts.count
     }
 }
