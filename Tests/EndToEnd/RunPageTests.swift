@@ -24,10 +24,10 @@ import Testing
         let server = try await ServerProcess(data: directory.file("data"))
         let tracking = server.remote.tracking
         let run = try await tracking.createRun(NewRun(experimentID: "0"))
-        let points = (0..<20_000).map {
-            MetricPoint(
-                key: "train/loss", value: $0 == 12_345 ? 900 : sin(Double($0) / 500),
-                timestamp: Timestamp(milliseconds: run.startTime.milliseconds + Int64($0) * 100), step: Int64($0))
+        let points = (0..<20_000).map { index in
+            let value: Double = index == 12_345 ? 900 : sin(Double(index) / 500)
+            let at = Timestamp(milliseconds: run.startTime.milliseconds + Int64(index) * 100)
+            return MetricPoint(key: "train/loss", value: value, timestamp: at, step: Int64(index))
         }
         for start in stride(from: 0, to: points.count, by: 1000) {
             try await tracking.log(runID: run.id, LogBatch(metrics: Array(points[start..<(start + 1000)])))
