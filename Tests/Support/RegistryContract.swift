@@ -17,6 +17,7 @@ package func checkRegistry(_ registry: any ModelRegistry) async throws {
     try await checkModelDeletion(registry)
     try await checkModelSearch(registry)
     try await checkVersionSearch(registry)
+    try await checkVersionOrigins(registry)
 }
 
 // A place that every server takes as it is: of `mlflow-artifacts:/`, MLflow wants to see the run that it belongs to.

@@ -25,6 +25,8 @@ package func checkTracking(_ tracking: any Tracking & LoggedModelStore) async th
     try await checkLoggedModels(tracking)
     try await checkLoggedModelMetrics(tracking)
     try await checkModelsOfRuns(tracking)
+    try await checkRunLinks(tracking)
+    try await checkModelsMadeByRuns(tracking)
     try await checkLoggedModelSearch(tracking)
     try await checkLoggedModelOrder(tracking)
     try await checkRunSearch(tracking)

@@ -10,6 +10,7 @@ package struct Remote: Sendable {
     package let features: RemoteFeatures
     package let tracking: RemoteTracking
     package let provenance: RemoteProvenance
+    package let lineage: RemoteLineage
     package let traces: RemoteTraces
     package let registry: RemoteRegistry
     package let webhooks: RemoteWebhooks
@@ -24,6 +25,7 @@ package struct Remote: Sendable {
         features = RemoteFeatures(client)
         tracking = RemoteTracking(client)
         provenance = RemoteProvenance(client)
+        lineage = RemoteLineage(client)
         traces = RemoteTraces(client)
         registry = RemoteRegistry(client)
         webhooks = RemoteWebhooks(client)

@@ -9,6 +9,7 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Jobs
+import Lineage
 import Logging
 import Monitoring
 import Registry
@@ -75,6 +76,7 @@ package final class Appliance: Sendable {
     package let serving: any ModelServer & PredictionLog
     package let monitor: any Monitor
     package let jobs: any JobQueue
+    package let lineage: LineageWalk
     let garbage: GarbageCollector
     let dashboard: Dashboard
 
@@ -157,6 +159,8 @@ package final class Appliance: Sendable {
         garbage = GarbageCollector(
             tracking: tracking, deleted: embeddedTracking, traces: traces, registry: registry, artifacts: artifacts,
             stores: [decisions, telemetry], ambient: ambient)
+        lineage = LineageWalk(
+            LineageSources(datasets: datasets, tracking: tracking, registry: registry, serving: embeddedServing))
         serving = embeddedServing
         monitor = embeddedMonitor
         jobs = embeddedJobs

@@ -15,6 +15,7 @@ enum Routes {
         routes += ModelRoutes.routes(appliance)
         routes += RunCurveRoutes.routes(appliance)
         routes += ProvenanceRoutes.routes(appliance)
+        routes += LineageRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
         routes += MLflowWebhookRoutes.routes(appliance.webhooks)
         routes += MLflowTraceRoutes.routes(appliance)

@@ -17,6 +17,7 @@
 //   Training      TrainingRecipe  what a training job is given; the layout of a model folder
 //   Serving       ModelServer     deployments and predictions                        (Triton, KServe)
 //   Monitoring    Monitor         drift reports and alerts                           (Prometheus, OpenTelemetry)
+//   Lineage       what went into what, as a graph: asked of the seams above, kept nowhere else (OpenLineage)
 //
 // Contract suites in Tests/Support run against every implementation. Components import this module and never each other.
 

@@ -2,6 +2,11 @@ import Core
 import Tables
 
 extension DatasetVersion {
+    /// As long as MLflow's may be, and no longer than its own server keeps.
+    package static let digestLength = 32
+    /// By which runs name it.
+    package var digest: String { String(contentHash.prefix(Self.digestLength)) }
+
     /// As MLflow records a dataset that a run read.
     package var runInput: RunInput {
         get throws {
@@ -9,7 +14,7 @@ extension DatasetVersion {
                 ["name": .string(field.name), "type": .string(field.type.mlflowName), "required": false]
             }
             return RunInput(
-                name: dataset, digest: String(contentHash.prefix(32)), sourceType: "nestbox",
+                name: dataset, digest: digest, sourceType: "nestbox",
                 source: try JSON.string(
                     JSONValue.object(["uri": .string("nestbox://datasets/\(dataset)/\(version)")])),
                 schema: try JSON.string(JSONValue.object(["mlflow_colspec": .array(columns)])),

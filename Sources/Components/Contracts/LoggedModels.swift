@@ -172,6 +172,8 @@ package protocol LoggedModelStore: Sendable {
     /// A parameter that is there with another value throws `invalid_argument`.
     func logLoggedModelParams(id: String, _ params: [String: String]) async throws
     func loggedModels(_ search: LoggedModelSearch) async throws -> Page<LoggedModel>
+    /// The newest that name it as their source.
+    func loggedModels(madeBy run: Run, limit: Int) async throws -> [LoggedModel]
 
     /// Records which models a run used. Recording one twice records it once.
     func logModelInputs(runID: String, modelIDs: [String]) async throws

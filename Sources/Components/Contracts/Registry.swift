@@ -168,6 +168,8 @@ package protocol ModelRegistry: Sendable {
     func versions(of name: String?, maxResults: Int, pageToken: String?) async throws -> Page<ModelVersion>
     /// Throws `invalid_argument` for a filter or an order that is not understood, with the position.
     func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion>
+    /// The newest versions that were made from any of it.
+    func versions(from origin: VersionOrigin, limit: Int) async throws -> [ModelVersion]
     func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion
     func deleteVersion(_ name: String, _ version: Int) async throws
     /// Nil removes the tag.

@@ -267,6 +267,8 @@ package protocol Tracking: Sendable {
     func metricCurve(runID: String, key: String, steps: ClosedRange<Int64>?, buckets: Int) async throws -> MetricCurve
     /// The datasets that runs of the experiments read, each once per context; 1000 at the most.
     func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary]
+    /// The newest runs that are linked so, of all experiments, deleted ones among them.
+    func runs(_ link: RunLink, limit: Int) async throws -> [Run]
 }
 
 extension Tracking {

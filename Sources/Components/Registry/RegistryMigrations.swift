@@ -42,5 +42,15 @@ extension EmbeddedRegistry {
                     ALTER TABLE registry_versions ADD COLUMN artifact_uri TEXT;
                     """)
         },
+        // What a version was made from finds the version.
+        Migration("registry.lineage.1") { db in
+            try db.execute(
+                sql: """
+                    CREATE INDEX registry_versions_by_run ON registry_versions (run_id) WHERE run_id IS NOT NULL;
+                    CREATE INDEX registry_versions_by_logged_model ON registry_versions (logged_model_id)
+                        WHERE logged_model_id IS NOT NULL;
+                    CREATE INDEX registry_versions_by_source ON registry_versions (source);
+                    """)
+        },
     ]
 }

@@ -29,6 +29,10 @@ extension EmbeddedTracking {
                         step INTEGER NOT NULL, UNIQUE (run_id, role, model_id));
                     CREATE INDEX tracking_run_models_by_model ON tracking_run_models (model_id);
                     """)
-        }
+        },
+        Migration("tracking.lineage.1") { db in
+            try db.execute(
+                sql: "CREATE INDEX tracking_models_by_run ON tracking_models (source_run_id, created_at DESC)")
+        },
     ]
 }

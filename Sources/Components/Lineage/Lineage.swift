@@ -1,0 +1,8 @@
+// Lineage: what went into what. Contents:
+//
+//   LineageKey      the name of a node, as people write it
+//   LineageFacts    one thing and what it says of where it came from; who else says something of it
+//   LineageWalk     from one thing outwards, as far as was asked for
+//
+// It keeps nothing: what a run read, what it made and what was registered stand where they were recorded, and each is asked
+// for through its seam. So there is nothing to be brought up to date, and what was recorded before is there too.
