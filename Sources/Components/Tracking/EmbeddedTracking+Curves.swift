@@ -12,50 +12,96 @@ extension EmbeddedTracking {
         }
         _ = try await decisions.read { db in try Self.runRow(runID, in: db).count }
         await completePendingBatchesIfPossible()
-        return try await telemetry.read { db in
+        let steps = steps ?? .min ... .max
+        let start: CurveStart = try await telemetry.read { db in
             let find = try db.cachedStatement(sql: "SELECT id FROM tracking_series WHERE run_id = ? AND key = ?")
             guard let series = try Int64.fetchOne(find, arguments: [runID, key]) else {
-                return MetricCurve(buckets: [])
+                return .whole(MetricCurve(buckets: []))
             }
-            return try CurveReader(series: series, steps: steps ?? .min ... .max, in: db).curve(buckets)
+            return try CurveStart(series, steps, buckets, in: db)
+        }
+        switch start {
+        case .whole(let curve): return curve
+        case .parts(let parts): return try await read(parts)
+        }
+    }
+
+    /// Several at a time: reading a million points is computation.
+    private func read(_ parts: [CurvePart]) async throws -> MetricCurve {
+        try await withThrowingTaskGroup(of: (Int, [MetricCurve.Bucket]).self) { group in
+            for (index, part) in parts.enumerated() {
+                group.addTask { (index, try await self.telemetry.read { db in try part.buckets(in: db) }) }
+            }
+            var found = [[MetricCurve.Bucket]](repeating: [], count: parts.count)
+            for try await (index, buckets) in group { found[index] = buckets }
+            return MetricCurve(buckets: Array(found.joined()))
         }
     }
 }
 
-/// Reads a series in as many ranges of its primary key as there are buckets: SQLite finds each range by its index and
-/// computes inside it without a sort, so that a million points take little longer than reading them.
-private struct CurveReader {
-    /// What the buckets divide.
-    private enum Axis: String { case step, timestamp }
+/// A curve that needs no buckets, or the parts that its buckets are read in.
+private enum CurveStart: Sendable {
+    case whole(MetricCurve)
+    case parts([CurvePart])
 
-    let series: Int64
-    let steps: ClosedRange<Int64>
-    let db: Database
-
-    init(series: Int64, steps: ClosedRange<Int64>, in db: Database) {
-        self.series = series
-        self.steps = steps
-        self.db = db
-    }
-
-    func curve(_ most: Int) throws -> MetricCurve {
+    init(_ series: Int64, _ steps: ClosedRange<Int64>, _ most: Int, in db: Database) throws {
+        func points(_ rest: String, _ more: StatementArguments) throws -> [StoredPoint] {
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT step, timestamp, value, is_nan FROM tracking_points
+                    WHERE series = ? AND step BETWEEN ? AND ? \(rest)
+                    """)
+            return try Row.fetchAll(statement, arguments: [series, steps.lowerBound, steps.upperBound] + more).map {
+                StoredPoint(row: $0, from: 0)
+            }
+        }
         // Few points are drawn as they are.
         let all = try points("ORDER BY step, timestamp, value, is_nan LIMIT ?", [most + 1])
-        if all.count <= most { return MetricCurve(buckets: all.filter { !$0.isNaN }.map { .init($0.point("")) }) }
-        guard let first = all.first, let last = try points("ORDER BY step DESC, timestamp DESC LIMIT 1", []).first
-        else { return MetricCurve(buckets: []) }
-        return first.step == last.step
-            ? try divide(first.timestamp...last.timestamp, along: .timestamp, step: first.step, into: most)
-            : try divide(first.step...last.step, along: .step, step: first.step, into: most)
+        guard all.count > most, let first = all.first,
+            let last = try points("ORDER BY step DESC, timestamp DESC LIMIT 1", []).first
+        else {
+            self = .whole(MetricCurve(buckets: all.filter { !$0.isNaN }.map { .init($0.point("")) }))
+            return
+        }
+        let isTimed = first.step == last.step
+        let range = isTimed ? first.timestamp...last.timestamp : first.step...last.step
+        self = .parts(CurvePart.all(series, range, step: isTimed ? first.step : nil, into: most))
+    }
+}
+
+/// Some of a curve's buckets. They are read as that many ranges of the points' primary key: SQLite finds each by its index and
+/// computes inside it without a sort, so that a million points take little longer than reading them.
+private struct CurvePart: Sendable {
+    let series: Int64
+    /// What all buckets divide.
+    let whole: ClosedRange<Int64>
+    /// The one step of all points, when the buckets divide times.
+    let step: Int64?
+    /// Of a bucket. Distances are unsigned numbers: steps may lie further apart than a signed one can say.
+    let width: UInt64
+    /// From the beginning of the whole.
+    let from: UInt64
+    let to: UInt64
+
+    /// As many as SQLite may read at a time without keeping other readers waiting.
+    private static let parts = 4
+
+    static func all(_ series: Int64, _ whole: ClosedRange<Int64>, step: Int64?, into most: Int) -> [CurvePart] {
+        let length = UInt64(bitPattern: whole.upperBound &- whole.lowerBound)
+        let width = length / UInt64(most) + 1
+        return (0..<parts).compactMap { index in
+            let (from, isBeyond) = UInt64(most * index / parts).multipliedReportingOverflow(by: width)
+            let (next, isLast) = UInt64(most * (index + 1) / parts).multipliedReportingOverflow(by: width)
+            guard !isBeyond, from <= length, isLast || next > from else { return nil }
+            return CurvePart(
+                series: series, whole: whole, step: step, width: width, from: from,
+                to: isLast ? length : min(length, next - 1))
+        }
     }
 
-    private func divide(
-        _ range: ClosedRange<Int64>, along axis: Axis, step: Int64, into most: Int
-    ) throws -> MetricCurve {
-        // Distances in unsigned numbers: the steps may lie further apart than a signed one can say.
-        let width = UInt64(bitPattern: range.upperBound &- range.lowerBound) / UInt64(most) + 1
+    func buckets(in db: Database) throws -> [MetricCurve.Bucket] {
         let condition =
-            axis == .step
+            step == nil
             ? "series = ?1 AND step BETWEEN ?2 AND ?3" : "series = ?1 AND step = ?4 AND timestamp BETWEEN ?2 AND ?3"
         let begin = try db.cachedStatement(
             sql: """
@@ -66,14 +112,15 @@ private struct CurveReader {
                 SELECT min(value), max(value), avg(value), count(*) FROM tracking_points
                 WHERE \(condition) AND is_nan = 0
                 """)
+        let more: StatementArguments = step.map { [$0] } ?? []
+        let upper = whole.lowerBound &+ Int64(bitPattern: to)
         var buckets: [MetricCurve.Bucket] = []
-        let more: StatementArguments = axis == .step ? [] : [step]
-        var position = range.lowerBound
-        while let next = try Row.fetchOne(begin, arguments: [series, position, range.upperBound] + more) {
-            let place: Int64 = next[axis == .step ? 0 : 1]
-            let offset = UInt64(bitPattern: place &- range.lowerBound) / width * width
-            let start = range.lowerBound &+ Int64(bitPattern: offset)
-            let left = UInt64(bitPattern: range.upperBound &- start)
+        var position = whole.lowerBound &+ Int64(bitPattern: from)
+        while let next = try Row.fetchOne(begin, arguments: [series, position, upper] + more) {
+            let place: Int64 = next[step == nil ? 0 : 1]
+            let offset = UInt64(bitPattern: place &- whole.lowerBound) / width * width
+            let start = whole.lowerBound &+ Int64(bitPattern: offset)
+            let left = UInt64(bitPattern: upper &- start)
             let end = start &+ Int64(bitPattern: min(left, width - 1))
             if let row = try Row.fetchOne(summary, arguments: [series, start, end] + more), let low = row[0] as Double?,
                 let high = row[1] as Double?
@@ -84,19 +131,9 @@ private struct CurveReader {
                         // No number where both infinities meet.
                         mean: row[2] as Double? ?? .nan, count: row[3]))
             }
-            if end == range.upperBound { break }
+            if end == upper { break }
             position = end + 1
         }
-        return MetricCurve(buckets: buckets)
-    }
-
-    private func points(_ rest: String, _ more: StatementArguments) throws -> [StoredPoint] {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT step, timestamp, value, is_nan FROM tracking_points WHERE series = ? AND step BETWEEN ? AND ? \(rest)
-                """)
-        return try Row.fetchAll(statement, arguments: [series, steps.lowerBound, steps.upperBound] + more).map {
-            StoredPoint(row: $0, from: 0)
-        }
+        return buckets
     }
 }
