@@ -10,8 +10,9 @@ import Storage
 /// The dashboard: every page a person sees, and the files beside them. Contents, one group per part of the house:
 ///
 ///   PageRoutes.swift               overview, assets; what page routes share
-///   TrackingPageRoutes.swift       experiments, artifacts
+///   TrackingPageRoutes.swift       experiments
 ///   RunPageRoutes.swift            one run, what tells two apart
+///   ArtifactPageRoutes.swift       files of runs
 ///   TracePageRoutes.swift          traces, one trace
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
@@ -23,6 +24,7 @@ enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
             + TrackingPageRoutes.routes(appliance) + RunPageRoutes.routes(appliance)
+            + ArtifactPageRoutes.routes(appliance)
             + DataPageRoutes.routes(appliance)
             + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
             + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)

@@ -6,7 +6,6 @@ import Hummingbird
 
 /// One run, and what tells two runs apart.
 enum RunPageRoutes {
-    private static let listedFiles = 400
     private static let listedChildren = 200
     private static let listedVersions = 100
     /// Runs offered to compare one with.
@@ -50,14 +49,13 @@ enum RunPageRoutes {
             // A parent that was removed for good leaves the child without a way up, not without a page.
             parent = try await TrackingPageRoutes.optional { try await tracking.run(id: parentID) }
         }
-        let (files, isCut) = try await files(below: run.artifactPath, appliance)
+        let files = try await ArtifactPageRoutes.listing(below: run.artifactPath, open: "", appliance)
         let found = try await children
         var input = RunInputs(
             run: run, experiment: try await experiment, curves: try await curves, environment: try await environment,
-            artifacts: files, importance: try await importance(run, files, appliance),
+            files: files, importance: try await importance(run, files, appliance),
             children: found.items.filter { $0.id != run.id }, parent: parent, versions: try await versions.items)
         input.previous = try await previous.items.first
-        input.artifactsAreCut = isCut
         input.childrenAreCut = found.nextPageToken != nil
         return try await ComputePool.shared.run { [input] in RunPage(input, query: query, now: PageRoutes.now) }
     }
@@ -73,30 +71,11 @@ enum RunPageRoutes {
         }
     }
 
-    /// The files below a folder, with paths relative to it.
-    private static func files(below root: String, _ appliance: Appliance) async throws -> ([ArtifactEntry], Bool) {
-        var found: [ArtifactEntry] = [], folders = [root]
-        while let folder = folders.popLast() {
-            for entry in try await appliance.artifacts.list(folder) {
-                if entry.isDirectory {
-                    folders.append(entry.path)
-                } else if found.count < listedFiles {
-                    var relative = entry
-                    if entry.path.hasPrefix(root + "/") { relative.path = String(entry.path.dropFirst(root.count + 1)) }
-                    found.append(relative)
-                } else {
-                    return (found.sorted { $0.path < $1.path }, true)
-                }
-            }
-        }
-        return (found.sorted { $0.path < $1.path }, false)
-    }
-
     /// `feature_importance.json`: a list of `{"feature": …, "importance": …}`, or an object of shares by feature.
     private static func importance(
-        _ run: Run, _ files: [ArtifactEntry], _ appliance: Appliance
+        _ run: Run, _ files: FileListing, _ appliance: Appliance
     ) async throws -> [(feature: String, share: Double)] {
-        guard let file = files.first(where: { $0.path.hasSuffix("feature_importance.json") }),
+        guard let file = files.files.first(where: { $0.path.hasSuffix("feature_importance.json") }),
             (file.size ?? 0) < 1 << 20
         else { return [] }
         let data = try await appliance.artifacts.read("\(run.artifactPath)/\(file.path)", limit: 1 << 20)

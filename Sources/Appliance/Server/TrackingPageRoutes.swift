@@ -5,7 +5,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 
-/// Experiments, and the files of runs.
+/// Experiments.
 enum TrackingPageRoutes {
     /// Runs per page of an experiment.
     static let runsPerPage = 500
@@ -22,7 +22,6 @@ enum TrackingPageRoutes {
             PageRoutes.page("/experiments/{id}", "One experiment with its runs") { call in
                 try await experiment(call, appliance)
             }(appliance),
-            artifact(appliance),
             PageRoutes.hidden(.get, "/experiments/{id}/runs/{run}", "A run by MLflow's kind of address") { call in
                 .redirect(to: Format.link("runs", try call.parameter("run")))
             },
@@ -48,20 +47,5 @@ enum TrackingPageRoutes {
 
     static func optional<T: Sendable>(_ body: () async throws -> T) async throws -> T? {
         do { return try await body() } catch let error as NestboxError where error.code == .notFound { return nil }
-    }
-
-    /// A file of a run, always as a download: what was logged may be HTML, and must not run as a page of this server.
-    private static func artifact(_ appliance: Appliance) -> Route {
-        PageRoutes.hidden(.get, "/runs/{id}/artifacts/**", "A file of a run") { call in
-            let run = try await appliance.tracking.run(id: try call.parameter("id"))
-            let path = try ArtifactPath.normalize("\(run.artifactPath)/\(try call.rest)")
-            let (entry, body) = try await appliance.artifacts.open(path, range: nil)
-            let name = entry.path.split(separator: "/").last.map(String.init) ?? "artifact"
-            var response = Response.stream(body, type: "application/octet-stream")
-            response.headers[.contentDisposition] = "attachment; filename*=UTF-8''\(Format.encoded(name))"
-            response.headers[.contentSecurityPolicy] = "default-src 'none'; sandbox"
-            if let digest = entry.digest { response.headers[.eTag] = "\"\(digest)\"" }
-            return response
-        }
     }
 }

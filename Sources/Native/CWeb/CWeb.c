@@ -47,6 +47,9 @@ static const unsigned char f_pages_feature_view_mustache[] = {
 static const unsigned char f_pages_features_mustache[] = {
 #embed "../../../web/pages/features.mustache"
 };
+static const unsigned char f_pages_files_mustache[] = {
+#embed "../../../web/pages/files.mustache"
+};
 static const unsigned char f_pages_job_mustache[] = {
 #embed "../../../web/pages/job.mustache"
 };
@@ -92,6 +95,9 @@ static const unsigned char f_parts_empty_mustache[] = {
 static const unsigned char f_parts_facts_mustache[] = {
 #embed "../../../web/parts/facts.mustache"
 };
+static const unsigned char f_parts_file_tree_mustache[] = {
+#embed "../../../web/parts/file-tree.mustache"
+};
 static const unsigned char f_parts_mark_mustache[] = {
 #embed "../../../web/parts/mark.mustache"
 };
@@ -123,6 +129,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/experiments.mustache", f_pages_experiments_mustache),
     FILE_ENTRY("pages/feature-view.mustache", f_pages_feature_view_mustache),
     FILE_ENTRY("pages/features.mustache", f_pages_features_mustache),
+    FILE_ENTRY("pages/files.mustache", f_pages_files_mustache),
     FILE_ENTRY("pages/job.mustache", f_pages_job_mustache),
     FILE_ENTRY("pages/jobs.mustache", f_pages_jobs_mustache),
     FILE_ENTRY("pages/model.mustache", f_pages_model_mustache),
@@ -138,6 +145,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("parts/badge.mustache", f_parts_badge_mustache),
     FILE_ENTRY("parts/empty.mustache", f_parts_empty_mustache),
     FILE_ENTRY("parts/facts.mustache", f_parts_facts_mustache),
+    FILE_ENTRY("parts/file-tree.mustache", f_parts_file_tree_mustache),
     FILE_ENTRY("parts/mark.mustache", f_parts_mark_mustache),
     FILE_ENTRY("parts/stats.mustache", f_parts_stats_mustache),
     FILE_ENTRY("parts/time.mustache", f_parts_time_mustache),

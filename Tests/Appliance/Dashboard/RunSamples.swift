@@ -19,15 +19,52 @@ extension Samples {
                 families: MetricFamily.all(shown.metrics, find: ""),
                 curves: Dictionary(uniqueKeysWithValues: zip(keys, curves)), next: 24, total: 100),
             environment: environment(of: shown),
-            artifacts: [
-                ArtifactEntry(path: dress("model/model.json"), isDirectory: false, size: 412_000, digest: "00"),
-                ArtifactEntry(path: "feature_importance.json", isDirectory: false, size: 900, digest: "01"),
-            ],
+            files: listing,
             importance: (0..<24).map { (dress("feature_\($0)"), 0.2 / Double($0 + 1)) },
             children: runs.filter { $0.parentID == shown.id }, parent: run(7), versions: [modelVersion(2)])
         inputs.previous = run(7)
         inputs.childrenAreCut = true
         return inputs
+    }
+
+    var listing: FileListing {
+        FileListing(
+            folders: [
+                "": [
+                    ArtifactEntry(path: dress("model"), isDirectory: true),
+                    ArtifactEntry(path: "feature_importance.json", isDirectory: false, size: 900, digest: "01"),
+                ],
+                dress("model"): [
+                    ArtifactEntry(path: dress("model") + "/" + dress("model.json"), isDirectory: false, size: 412_000)
+                ],
+            ], isComplete: true)
+    }
+
+    var owner: FileOwner { FileOwner(runs[1], experiment: experiment) }
+
+    func shown(_ name: String, _ text: String, size: Int64? = nil) -> FilesPage {
+        let head = Data(text.utf8)
+        let entry = ArtifactEntry(
+            path: dress("model") + "/" + dress("x") + name, isDirectory: false, size: size ?? Int64(head.count),
+            digest: "ab")
+        return FilesPage(owner, listing: listing, shown: .file(entry, head: head))
+    }
+
+    var filePages: [(name: String, page: any DashboardPage)] {
+        [
+            ("files", FilesPage(owner, listing: listing, shown: .folder(path: ""))),
+            ("files-text", shown(".txt", dress("hello") + "\n<b>not bold</b>", size: 9_000_000)),
+            ("files-json", shown(".json", "{\"a\": [1, 2.50, {}], \"b\": \"\(dress("x"))\"}")),
+            ("files-csv", shown(".csv", "name,\(dress("n"))\n\"a, \"\"b\"\"\",\(dress("2"))\n3,4,5\n")),
+            (
+                "files-markdown",
+                shown(".md", "# Card\n\(dress("*hello*"))\n\n| a | b |\n|---|--:|\n| 1 | \(dress("2")) |\n")
+            ),
+            ("files-patch", shown(".patch", "@@ -1 +1 @@\n-\(dress("old"))\n+\(dress("new"))\n")),
+            ("files-html", shown(".html", "<script>alert(1)</script>" + dress("x"))),
+            ("files-binary", shown(".bin", "PAR1\0" + dress("x"))),
+            ("files-elsewhere", FilesPage(owner, listing: .none, shown: .elsewhere(uri: dress("s3://bucket/x")))),
+        ]
     }
 
     /// Charts by time, smoothed, of some metrics.

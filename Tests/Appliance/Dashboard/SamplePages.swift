@@ -113,7 +113,7 @@ extension Samples {
                 )
             ),
             ("error", ErrorPageView(failure, status: 404)),
-        ]
+        ] + filePages
     }
 
     /// The same pages with nothing to show.
@@ -152,7 +152,7 @@ extension Samples {
                     RunInputs(
                         run: bare, experiment: experiment,
                         curves: RunCurves(families: [], curves: [:], next: nil, total: 0),
-                        environment: RunEnvironment(of: bare), artifacts: [], importance: [], children: [],
+                        environment: RunEnvironment(of: bare), files: .none, importance: [], children: [],
                         parent: nil, versions: []), query: RunChartQuery { _ in nil }, now: now)
             ),
             (

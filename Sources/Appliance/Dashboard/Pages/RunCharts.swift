@@ -53,7 +53,7 @@ package struct MetricFamily: Sendable {
     /// Training first, test last.
     package let keys: [String]
 
-    /// The families of a run's metrics, those that have moved beyond step 0 first.
+    /// The families of a run's metrics by name, those that have moved beyond step 0 first.
     ///
     /// - Parameter find: only keys that contain it.
     package static func all(_ metrics: [MetricPoint], find: String) -> [MetricFamily] {
@@ -63,7 +63,8 @@ package struct MetricFamily: Sendable {
             MetricFamily(name: name, keys: keys.sorted { (rank($0), $0) < (rank($1), $1) })
         }
         return families.sorted {
-            (moved.contains($0.name) ? 0 : 1, $0.name) < (moved.contains($1.name) ? 0 : 1, $1.name)
+            let (a, b) = (moved.contains($0.name), moved.contains($1.name))
+            return a == b ? $0.name.compare($1.name, options: .numeric) == .orderedAscending : a
         }
     }
 

@@ -18,7 +18,7 @@ struct RunEnvironmentView {
     private static let listed = 60
 
     /// Nil when nothing is known that the run's other parts do not say.
-    init?(_ environment: RunEnvironment, of run: Run) {
+    init?(_ environment: RunEnvironment, of run: Run, files owner: FileOwner) {
         guard environment.origin == .captured || environment.code != nil || !environment.files.isEmpty else {
             return nil
         }
@@ -28,8 +28,8 @@ struct RunEnvironmentView {
                 + (environment.nestbox.map { " by Nestbox \($0)" } ?? "") : "from what the client sent"
         command = environment.command.isEmpty ? nil : environment.command.map(Self.quoted).joined(separator: " ")
         groups = [
-            Group(title: "Code", pairs: Self.code(environment, run)),
-            Group(title: "Software", pairs: Self.software(environment, run)),
+            Group(title: "Code", pairs: Self.code(environment, run, owner)),
+            Group(title: "Software", pairs: Self.software(environment, run, owner)),
             Group(title: "Machine", pairs: Self.machine(environment)),
             Group(title: "Seeds and variables", pairs: Self.settings(environment)),
             Group(title: "Data", pairs: Self.data(environment)),
@@ -37,7 +37,7 @@ struct RunEnvironmentView {
         notes = environment.notes
     }
 
-    private static func code(_ environment: RunEnvironment, _ run: Run) -> [Pair] {
+    private static func code(_ environment: RunEnvironment, _ run: Run, _ owner: FileOwner) -> [Pair] {
         guard let code = environment.code else { return [] }
         var pairs = [Pair("Commit", code.commit)]
         if let branch = code.branch { pairs.append(Pair("Branch", branch)) }
@@ -48,7 +48,7 @@ struct RunEnvironmentView {
                 code.diff.map { file in
                     Pair(
                         "Changes", "uncommitted, \(Format.bytes(file.bytes)) of patch\(cut)",
-                        href: href(file, run))
+                        href: href(file, run, owner))
                 } ?? Pair("Changes", code.isDirty ? "uncommitted" : "none: clean checkout"))
         }
         if !code.leftOut.isEmpty {
@@ -66,15 +66,15 @@ struct RunEnvironmentView {
         return pairs
     }
 
-    private static func software(_ environment: RunEnvironment, _ run: Run) -> [Pair] {
+    private static func software(_ environment: RunEnvironment, _ run: Run, _ owner: FileOwner) -> [Pair] {
         var pairs: [Pair] = []
         if let python = environment.python { pairs.append(Pair("Python", python)) }
         if let packages = environment.packages {
             pairs.append(
-                Pair("Packages", "\(packages.path), \(Format.bytes(packages.bytes))", href: href(packages, run)))
+                Pair("Packages", "\(packages.path), \(Format.bytes(packages.bytes))", href: href(packages, run, owner)))
         }
         for file in environment.files.prefix(listed) {
-            pairs.append(Pair(file.path, Format.bytes(file.bytes), href: href(file, run)))
+            pairs.append(Pair(file.path, Format.bytes(file.bytes), href: href(file, run, owner)))
         }
         if environment.files.count > listed {
             pairs.append(Pair("", "and \(environment.files.count - listed) more files"))
@@ -120,11 +120,11 @@ struct RunEnvironmentView {
     }
 
     /// A captured file lies among the run's own; what a client stored elsewhere has no link.
-    private static func href(_ file: RunEnvironment.File, _ run: Run) -> String? {
+    private static func href(_ file: RunEnvironment.File, _ run: Run, _ owner: FileOwner) -> String? {
         guard let path = try? ArtifactPath.path(ofURI: file.uri), path.hasPrefix(run.artifactPath + "/") else {
             return nil
         }
-        return RunView.file(run.id, String(path.dropFirst(run.artifactPath.count + 1)))
+        return owner.page(String(path.dropFirst(run.artifactPath.count + 1)))
     }
 
     /// As a shell would read it.

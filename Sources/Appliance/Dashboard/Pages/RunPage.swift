@@ -7,12 +7,6 @@ enum RunView {
         if let end = run.endTime { return Format.duration(end.seconds(since: run.startTime)) }
         return run.status == .running ? Format.duration(now.seconds(since: run.startTime)) : "–"
     }
-
-    /// The address of a file among a run's own.
-    static func file(_ id: String, _ path: String) -> String {
-        let parts = path.split(separator: "/").map { Format.encoded(String($0)) }.joined(separator: "/")
-        return "\(Format.link("runs", id))/artifacts/\(parts)"
-    }
 }
 
 /// What the page of a run is made from.
@@ -21,8 +15,7 @@ package struct RunInputs: Sendable {
     package var experiment: Experiment
     package var curves: RunCurves
     package var environment: RunEnvironment
-    /// Below the run's artifact folder, with paths relative to it.
-    package var artifacts: [ArtifactEntry]
+    package var files: FileListing
     /// Feature → share of the importance, when the run has it.
     package var importance: [(feature: String, share: Double)]
     package var children: [Run]
@@ -31,18 +24,17 @@ package struct RunInputs: Sendable {
     package var versions: [ModelVersion]
     /// The run before it in the experiment.
     package var previous: Run?
-    package var artifactsAreCut = false
     package var childrenAreCut = false
 
     package init(
-        run: Run, experiment: Experiment, curves: RunCurves, environment: RunEnvironment, artifacts: [ArtifactEntry],
+        run: Run, experiment: Experiment, curves: RunCurves, environment: RunEnvironment, files: FileListing,
         importance: [(feature: String, share: Double)], children: [Run], parent: Run?, versions: [ModelVersion]
     ) {
         self.run = run
         self.experiment = experiment
         self.curves = curves
         self.environment = environment
-        self.artifacts = artifacts
+        self.files = files
         self.importance = importance
         self.children = children
         self.parent = parent
@@ -52,12 +44,6 @@ package struct RunInputs: Sendable {
 
 /// `/runs/{id}`
 package struct RunPage: DashboardPage {
-    struct Artifact {
-        var path: String
-        var href: String
-        var size: String
-    }
-
     struct Child {
         var name: String
         var href: String
@@ -83,9 +69,9 @@ package struct RunPage: DashboardPage {
     let params: [Pair]
     let tags: [Pair]
     let inputs: [Pair]
-    let artifacts: [Artifact]
-    let hasArtifacts: Bool
-    let artifactsNote: String?
+    let tree: FileTree
+    let hasFiles: Bool
+    let filesHref: String
     let importance: Markup?
     let importanceNote: String?
     let children: [Child]
@@ -116,7 +102,8 @@ package struct RunPage: DashboardPage {
         ]
         diffHref = input.previous.map { Format.link("runs", run.id, "diff", $0.id) }
         charts = RunCharts(run, input.curves, query, path: path)
-        environment = RunEnvironmentView(input.environment, of: run)
+        environment = RunEnvironmentView(
+            input.environment, of: run, files: FileOwner(run, experiment: input.experiment))
         metrics = MetricOrder.sorted(run.metrics).map { Pair($0.key, Format.number($0.value, digits: 6)) }
         params = run.params.sorted { $0.key < $1.key }.map { Pair($0.key, $0.value) }
         tags = run.tags.sorted { $0.key < $1.key }.filter { $0.key != "mlflow.runName" }.map {
@@ -125,13 +112,10 @@ package struct RunPage: DashboardPage {
         inputs = run.inputs.map {
             Pair($0.name, "\($0.sourceType) \(Format.short($0.source, 80)) · \(Format.short($0.digest, 12))")
         }
-        artifacts = input.artifacts.filter { !$0.isDirectory }.map { entry in
-            Artifact(
-                path: entry.path, href: RunView.file(run.id, entry.path),
-                size: entry.size.map { Format.bytes($0) } ?? "–")
-        }
-        hasArtifacts = !artifacts.isEmpty
-        artifactsNote = input.artifactsAreCut ? "Only the first \(artifacts.count) files are listed." : nil
+        let owner = FileOwner(run, experiment: input.experiment)
+        tree = FileTree(input.files, of: owner, current: "")
+        hasFiles = !tree.rows.isEmpty
+        filesHref = owner.page("")
         let bars = input.importance.filter { $0.share.isFinite }.sorted { $0.share > $1.share }
         importance =
             bars.isEmpty

@@ -36,7 +36,8 @@ struct MarkdownInline {
     private mutating func step() {
         let character = text[at]
         switch character {
-        case "\\" where at + 1 < text.count && text[at + 1].isASCII && (text[at + 1].isPunctuation || text[at + 1].isSymbol):
+        case "\\"
+        where at + 1 < text.count && text[at + 1].isASCII && (text[at + 1].isPunctuation || text[at + 1].isSymbol):
             put(text[at + 1])
             at += 2
         case "`": code()
@@ -167,7 +168,8 @@ struct MarkdownInline {
     private mutating func bareLink() -> Bool {
         guard at == 0 || !(text[at - 1].isLetter || text[at - 1].isNumber) else { return false }
         var end = at
-        while end < text.count, end - at < Self.longestLabel, !text[end].isWhitespace, !"<>\"'`)]*".contains(text[end]) { end += 1 }
+        while end < text.count, end - at < Self.longestLabel, !text[end].isWhitespace, !"<>\"'`)]*".contains(text[end])
+        { end += 1 }
         while end > at, ".,;:!?".contains(text[end - 1]) { end -= 1 }
         let target = String(text[at..<end])
         guard target.count > 10, let address = Self.safe(target) else { return false }

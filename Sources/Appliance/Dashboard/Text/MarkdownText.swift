@@ -17,7 +17,7 @@ package struct MarkdownText {
 
     package func html(_ text: String) -> Markup {
         var lines = text.replacing("\r\n", with: "\n").split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.replacing("\t", with: "    ") }
+            .map { String($0).replacing("\t", with: "    ") }
         var out = ""
         // What stands between dashes at the very top says something about the document, in YAML.
         if lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") {
@@ -99,13 +99,17 @@ package struct MarkdownText {
 
     private func list(_ lines: [String], _ at: inout Int, _ first: Item, _ depth: Int) -> String {
         var items: [[String]] = [], isLoose = false
-        while at < lines.count, let item = Self.item(lines[at]), item.isOrdered == first.isOrdered, item.indent < first.indent + 2 {
+        while at < lines.count, let item = Self.item(lines[at]), item.isOrdered == first.isOrdered,
+            item.indent < first.indent + 2
+        {
             var body = [item.text]
             at += 1
             while at < lines.count {
                 let line = lines[at], indent = line.prefix { $0 == " " }.count
                 if Self.trimmed(line).isEmpty {
-                    guard at + 1 < lines.count, lines[at + 1].prefix(while: { $0 == " " }).count >= item.content else { break }
+                    guard at + 1 < lines.count, lines[at + 1].prefix(while: { $0 == " " }).count >= item.content else {
+                        break
+                    }
                     body.append("")
                     isLoose = true
                 } else if indent >= item.content {
@@ -119,7 +123,9 @@ package struct MarkdownText {
             }
             items.append(body)
             // One empty line between items does not end the list.
-            if at + 1 < lines.count, Self.trimmed(lines[at]).isEmpty, Self.item(lines[at + 1])?.isOrdered == first.isOrdered {
+            if at + 1 < lines.count, Self.trimmed(lines[at]).isEmpty,
+                Self.item(lines[at + 1])?.isOrdered == first.isOrdered
+            {
                 at += 1
                 isLoose = true
             }
@@ -175,7 +181,8 @@ package struct MarkdownText {
         let breaks = body.map { $0.replacing("\u{0}", with: "") }
         let pieces = zip(breaks, body).map { inline($0) + ($1.hasSuffix("\u{0}") ? "<br>" : "") }
         // Emphasis may reach over lines; only a broken paragraph is read line by line.
-        return "<p>\(pieces.contains { $0.hasSuffix("<br>") } ? pieces.joined(separator: "\n") : inline(breaks.joined(separator: "\n")))</p>"
+        return
+            "<p>\(pieces.contains { $0.hasSuffix("<br>") } ? pieces.joined(separator: "\n") : inline(breaks.joined(separator: "\n")))</p>"
     }
 
     private func inline(_ text: String) -> String {
@@ -252,7 +259,9 @@ package struct MarkdownText {
     private static func tableRule(_ line: String, under head: String) -> [String]? {
         guard head.contains("|"), line.contains("-"), line.allSatisfy({ "|-: ".contains($0) }) else { return nil }
         let rules = cells(line)
-        guard rules.count == cells(head).count, rules.count <= 100, rules.allSatisfy({ $0.contains("-") }) else { return nil }
+        guard rules.count == cells(head).count, rules.count <= 100, rules.allSatisfy({ $0.contains("-") }) else {
+            return nil
+        }
         return rules.map { $0.hasSuffix(":") ? ($0.hasPrefix(":") ? " class=\"middle\"" : " class=\"num\"") : "" }
     }
 
