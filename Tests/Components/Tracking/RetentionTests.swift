@@ -46,6 +46,7 @@ import Testing
         #expect(try await tracking.purgedItems(after: nil, limit: 10).isEmpty)
         let history = try await tracking.metricHistory(runID: other.id, key: "long", maxResults: 10, pageToken: nil)
         #expect(history.items.count == 3)
+        try await telemetry.checkpoint()
         let size = telemetry.fileSize
         #expect(try await telemetry.reclaimFreePages() > 1 << 20)
         #expect(telemetry.fileSize < size)

@@ -28,7 +28,7 @@ struct RunQueryTests {
             for index in 0..<count {
                 let id = prefix + String(10_000 + index)
                 try context.db.execute(
-                    sql: "INSERT INTO tracking_runs VALUES (?, ?, ?, 'u', 'RUNNING', ?, NULL, 'active', '')",
+                    sql: "INSERT INTO tracking_runs VALUES (?, ?, ?, 'u', 'RUNNING', ?, NULL, 'active', '', NULL)",
                     arguments: [id, experiment, id, index % 300])
                 try context.db.execute(
                     sql: "INSERT INTO tracking_params VALUES (?, 'n', ?)", arguments: [id, String(index % 7)])
