@@ -16,6 +16,7 @@ import Storage
 ///   TracePageRoutes.swift          traces, one trace
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
+///   LineagePageRoutes.swift        what went into what
 ///   OperationPageRoutes.swift      jobs with their logs, monitoring
 ///   StoragePageRoutes.swift        what the data directory holds, collections
 ///   PageForm.swift                 queries and form bodies
@@ -27,7 +28,7 @@ enum PageRoutes {
             + ArtifactPageRoutes.routes(appliance)
             + DataPageRoutes.routes(appliance)
             + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
-            + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)
+            + LineagePageRoutes.routes(appliance) + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)
     }
 
     // MARK: shared

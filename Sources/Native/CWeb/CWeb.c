@@ -56,6 +56,9 @@ static const unsigned char f_pages_job_mustache[] = {
 static const unsigned char f_pages_jobs_mustache[] = {
 #embed "../../../web/pages/jobs.mustache"
 };
+static const unsigned char f_pages_lineage_mustache[] = {
+#embed "../../../web/pages/lineage.mustache"
+};
 static const unsigned char f_pages_model_mustache[] = {
 #embed "../../../web/pages/model.mustache"
 };
@@ -132,6 +135,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/files.mustache", f_pages_files_mustache),
     FILE_ENTRY("pages/job.mustache", f_pages_job_mustache),
     FILE_ENTRY("pages/jobs.mustache", f_pages_jobs_mustache),
+    FILE_ENTRY("pages/lineage.mustache", f_pages_lineage_mustache),
     FILE_ENTRY("pages/model.mustache", f_pages_model_mustache),
     FILE_ENTRY("pages/models.mustache", f_pages_models_mustache),
     FILE_ENTRY("pages/monitoring.mustache", f_pages_monitoring_mustache),

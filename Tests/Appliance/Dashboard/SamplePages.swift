@@ -48,6 +48,8 @@ extension Samples {
                     preview: RowPreview(
                         columns: [dress("carrier"), "dep_delay"], rows: [[dress("UA"), "2"], [nil, "-4"]]), now: now)
             ),
+            ("lineage", LineagePage(lineage, LineageRequest(node: "x"), now: now)),
+            ("lineage-large", LineagePage(largeLineage, LineageRequest(node: "x"), now: now)),
             ("features", FeaturesPage(definitions, materializations: materializations)),
             (
                 "feature-view",
@@ -181,6 +183,13 @@ extension Samples {
                 DatasetPage(
                     dataset, shown: version(1), versions: [], profile: DatasetProfile(columns: []),
                     preview: RowPreview(columns: [], rows: []), now: now)
+            ),
+            ("lineage", LineagePage(nil, LineageRequest(node: ""), now: now)),
+            (
+                "lineage-alone",
+                LineagePage(
+                    LineageGraph(root: "run:x", direction: .both, nodes: [lineage.nodes[0]], edges: []),
+                    LineageRequest(node: "run:x"), now: now)
             ),
             ("features", FeaturesPage(FeatureDefinitions(entities: [], featureViews: []), materializations: [])),
             (

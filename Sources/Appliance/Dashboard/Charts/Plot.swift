@@ -69,12 +69,14 @@ struct SVG {
     let width: Double
     let height: Double
 
-    /// - Parameter label: what a screen reader says.
-    init(_ width: Double, _ height: Double, style: String, label: String) {
+    /// - Parameters:
+    ///   - label: what a screen reader says.
+    ///   - role: `group` for one with links inside.
+    init(_ width: Double, _ height: Double, style: String, label: String, role: String = "img") {
         self.width = width
         self.height = height
         text =
-            "<svg class=\"\(style)\" viewBox=\"0 0 \(SVG.at(width)) \(SVG.at(height))\" role=\"img\" aria-label=\"\(escaped(label))\">"
+            "<svg class=\"\(style)\" viewBox=\"0 0 \(SVG.at(width)) \(SVG.at(height))\" role=\"\(role)\" aria-label=\"\(escaped(label))\">"
     }
 
     static func at(_ value: Double) -> String {
@@ -103,8 +105,10 @@ struct SVG {
         text += title.map { "\(head)><title>\(escaped($0))</title></circle>" } ?? head + "/>"
     }
 
-    mutating func label(_ x: Double, _ y: Double, _ content: String, anchor: String = "start") {
-        text += "<text x=\"\(Self.at(x))\" y=\"\(Self.at(y))\" text-anchor=\"\(anchor)\">\(escaped(content))</text>"
+    mutating func label(_ x: Double, _ y: Double, _ content: String, anchor: String = "start", _ style: String? = nil) {
+        let look = style.map { " class=\"\($0)\"" } ?? ""
+        text +=
+            "<text\(look) x=\"\(Self.at(x))\" y=\"\(Self.at(y))\" text-anchor=\"\(anchor)\">\(escaped(content))</text>"
     }
 
     mutating func path(_ points: [(Double, Double)], _ style: String) {
@@ -114,8 +118,24 @@ struct SVG {
         text += "<path class=\"\(style)\" d=\"\(d)\"/>"
     }
 
+    /// A line through the points that leaves and enters each of them level.
+    mutating func curve(_ points: [(Double, Double)], _ style: String, title: String) {
+        guard let first = points.first else { return }
+        var d = "M\(Self.at(first.0)) \(Self.at(first.1))"
+        for (a, b) in zip(points, points.dropFirst()) {
+            let middle = Self.at((a.0 + b.0) / 2)
+            d += "C\(middle) \(Self.at(a.1)) \(middle) \(Self.at(b.1)) \(Self.at(b.0)) \(Self.at(b.1))"
+        }
+        text += "<path class=\"\(style)\" d=\"\(d)\"><title>\(escaped(title))</title></path>"
+    }
+
     mutating func open(_ style: String) { text += "<g class=\"\(style)\">" }
     mutating func close() { text += "</g>" }
+
+    mutating func openLink(_ href: String, _ style: String, title: String) {
+        text += "<a class=\"\(style)\" href=\"\(escaped(href))\"><title>\(escaped(title))</title>"
+    }
+    mutating func closeLink() { text += "</a>" }
 
     func markup() -> Markup { Markup(text + "</svg>") }
 }

@@ -94,6 +94,7 @@ package struct DatasetPage: DashboardPage {
 
     let description: String?
     let reference: String
+    let lineageHref: String
     let stats: [Stat]
     let columns: [Column]
     let versions: [Version]
@@ -109,6 +110,7 @@ package struct DatasetPage: DashboardPage {
         path = Format.link("datasets", dataset.name)
         description = dataset.description.isEmpty ? nil : dataset.description
         reference = "\(dataset.name)@\(shown.version)"
+        lineageHref = LineageView.lineage("dataset:\(dataset.name)/\(shown.version)")
         stats = [
             Stat("Version", "\(shown.version)", "of \(dataset.latestVersion)"),
             Stat("Rows", Format.count(shown.rowCount)),

@@ -159,6 +159,7 @@ package struct DeploymentPage: DashboardPage {
     let failure: String?
     let failureHint: String?
     let driftHref: String
+    let lineageHref: String
     let curl: String
     let signatureFailure: String?
 
@@ -186,6 +187,7 @@ package struct DeploymentPage: DashboardPage {
         trafficPath = path + "/traffic"
         tryPath = path + "/try"
         driftHref = Format.link("monitoring", deployment.name)
+        lineageHref = LineageView.lineage("deployment:\(deployment.name)")
         self.signatureFailure = signatureFailure
         target = signature?.target ?? "–"
         task = signature?.task == .binary ? "probability" : "value"

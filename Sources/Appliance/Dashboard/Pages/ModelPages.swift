@@ -43,6 +43,7 @@ package struct ModelsPage: DashboardPage {
 package struct ModelPage: DashboardPage {
     struct Version {
         var number: String
+        var lineageHref: String
         var aliases: [Badge]
         var stage: Badge?
         var run: String?
@@ -96,7 +97,9 @@ package struct ModelPage: DashboardPage {
         ]
         self.versions = versions.map { version in
             Version(
-                number: "\(version.version)", aliases: version.aliases.sorted().map { Badge($0, "live plain") },
+                number: "\(version.version)",
+                lineageHref: LineageView.lineage("model:\(version.name)/\(version.version)"),
+                aliases: version.aliases.sorted().map { Badge($0, "live plain") },
                 stage: version.stage == .none
                     ? nil : Badge(version.stage.rawValue, version.stage == .production ? "good plain" : "plain"),
                 run: version.runID.map { Format.short($0, 9) }, runHref: version.runID.map { Format.link("runs", $0) },

@@ -60,6 +60,7 @@ package struct RunPage: DashboardPage {
     package let events = ["run", "artifact", "metrics", "model_version"]
 
     let id: String
+    let lineageHref: String
     let status: Badge
     let stats: [Stat]
     let diffHref: String?
@@ -86,6 +87,7 @@ package struct RunPage: DashboardPage {
     package init(_ input: RunInputs, query: RunChartQuery, now: Timestamp) {
         let run = input.run
         id = run.id
+        lineageHref = LineageView.lineage("run:\(run.id)")
         title = run.name
         path = Format.link("runs", run.id)
         var trail = [
