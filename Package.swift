@@ -83,7 +83,7 @@ targets += module("Webhooks", in: .components, uses: ["Contracts", "Core", "Stor
 targets += module("Jobs", in: .components, uses: ["Contracts", "Core", "Storage", grdb, lifecycle, logging, subprocess])
 targets += module("Training", in: .components, uses: ["Contracts", "Core", "Tables", "Tabular", "Tuning", "Statistics", logging])
 targets += module("Serving", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Tabular", "Statistics", grdb, lifecycle, logging])
-targets += module("Lineage", in: .components, uses: ["Contracts", "Core", "Storage"], testsUse: ["Datasets", "Tracking", "Registry", "Tables"])
+targets += module("Lineage", in: .components, uses: ["Contracts", "Core", "Storage", crypto, lifecycle, logging], testsUse: ["Datasets", "Tracking", "Registry", "Webhooks", "Tables"])
 targets += module("Monitoring", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Statistics", grdb, lifecycle, logging])
 
 // Appliance

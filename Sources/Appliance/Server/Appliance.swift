@@ -50,6 +50,8 @@ package final class Appliance: Sendable {
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
         package var workerExecutable: String?
+        /// Who is told of lineage; nil: nobody.
+        package var openLineage: OpenLineageAddress?
         /// Who keeps runs, models and traces instead of this process.
         package var external: ExternalTracking?
 
@@ -77,6 +79,7 @@ package final class Appliance: Sendable {
     package let monitor: any Monitor
     package let jobs: any JobQueue
     package let lineage: LineageWalk
+    private let reporter: OpenLineageReporter?
     let garbage: GarbageCollector
     let dashboard: Dashboard
 
@@ -159,8 +162,12 @@ package final class Appliance: Sendable {
         garbage = GarbageCollector(
             tracking: tracking, deleted: embeddedTracking, traces: traces, registry: registry, artifacts: artifacts,
             stores: [decisions, telemetry], ambient: ambient)
-        lineage = LineageWalk(
-            LineageSources(datasets: datasets, tracking: tracking, registry: registry, serving: embeddedServing))
+        let sources = LineageSources(
+            datasets: datasets, tracking: tracking, registry: registry, serving: embeddedServing)
+        lineage = LineageWalk(sources)
+        reporter = options.openLineage.map {
+            OpenLineageReporter(sources, .init(namespace: $0.namespace, version: Self.version))
+        }
         serving = embeddedServing
         monitor = embeddedMonitor
         jobs = embeddedJobs
@@ -203,6 +210,10 @@ package final class Appliance: Sendable {
                 try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
             },
             logger: logger)
+        let lineageSender = reporter.map {
+            OpenLineageSender(store: decisions, outbox: embeddedWebhooks.outbox, reporter: $0, logger: logger)
+        }
+        try await lineageSender?.prepare()
         let schedule = MonitoringSchedule(
             monitor: embeddedMonitor, serving: embeddedServing, interval: options.monitorInterval)
         // Stopped from the last to the first, each when the one behind it has ended: workers while they can still reach
@@ -210,7 +221,7 @@ package final class Appliance: Sendable {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: embeddedServing.logWriter),
+                    ServiceGroupConfiguration.ServiceConfiguration(service: embeddedServing.logWriter),
                     .init(
                         service: Housekeeping(
                             stores: [decisions, telemetry], retention: eventRetention,
@@ -218,7 +229,10 @@ package final class Appliance: Sendable {
                                 try await garbage.collect(olderThan: days)
                             }, logger: logger)),
                     .init(service: schedule),
-                    .init(service: DeliveryService(webhooks: embeddedWebhooks, logger: logger)),
+                    .init(
+                        service: DeliveryService(
+                            webhooks: embeddedWebhooks, targets: options.openLineage?.targets ?? [:], logger: logger)),
+                ] + (lineageSender.map { [.init(service: $0)] } ?? []) + [
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: CloseSubscriptions(events: events)),
                     .init(service: runner),

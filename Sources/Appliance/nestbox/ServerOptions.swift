@@ -42,6 +42,14 @@ struct ServerOptions: ParsableArguments {
     var trackingUrl: String?
     @Option(
         help:
+            "Who is told of lineage by OpenLineage events (NESTBOX_OPENLINEAGE_URL): the address of a receiver, or of a server like Marquez, whose /api/v1/lineage it then is. Its key in OPENLINEAGE_API_KEY."
+    )
+    var openlineageUrl: String?
+    @Option(
+        help: "The namespace of this server's jobs and things there (NESTBOX_OPENLINEAGE_NAMESPACE; default nestbox).")
+    var openlineageNamespace: String?
+    @Option(
+        help:
             "Days for which deleted runs, experiments and logged models can be restored. 0 keeps all (NESTBOX_KEEP_DELETED; default 30)."
     )
     var keepDeleted: String?
@@ -61,7 +69,7 @@ struct ServerOptions: ParsableArguments {
             "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
             "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-token",
             "tracking-username", "tracking-password",
-            "keep-deleted", "threads", "url", "samples",
+            "keep-deleted", "openlineage-url", "openlineage-namespace", "openlineage-api-key", "threads", "url", "samples",
         ]
         let path = config ?? "nestbox.yaml"
         var file: (text: String, path: String)?
@@ -78,7 +86,8 @@ struct ServerOptions: ParsableArguments {
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
                 "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
                 "tracking-url": trackingUrl,
-                "keep-deleted": keepDeleted,
+                "keep-deleted": keepDeleted, "openlineage-url": openlineageUrl,
+                "openlineage-namespace": openlineageNamespace,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
         var options = Appliance.Options()
@@ -102,6 +111,13 @@ struct ServerOptions: ParsableArguments {
         }
         if let days = try settings.integer("keep-deleted", in: 0...36_500) {
             options.keptDeletedDays = days == 0 ? nil : Double(days)
+        }
+        if let url = settings.string("openlineage-url"), !url.isEmpty {
+            options.openLineage = try OpenLineageAddress(
+                url: url,
+                key: settings.string("openlineage-api-key")
+                    ?? ProcessInfo.processInfo.environment["OPENLINEAGE_API_KEY"],
+                namespace: settings.string("openlineage-namespace") ?? "nestbox")
         }
         options.webDirectory = settings.string("web-dir")
         let levelName = settings.string("log-level") ?? "notice"

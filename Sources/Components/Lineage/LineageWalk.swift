@@ -30,6 +30,8 @@ private struct LineageProgress {
     private var order: [LineageKey] = []
     private var distances: [LineageKey: Int] = [:]
     private var cuts: [LineageGraph.Cut] = []
+    /// What lies behind the last step, to be looked at when everything is found: the other direction may have it.
+    private var ends: [(key: LineageKey, direction: LineageRequest.Direction, behind: [LineageKey], hasMore: Bool)] = []
 
     init(_ facts: LineageFacts, _ request: LineageRequest) {
         self.facts = facts
@@ -42,6 +44,9 @@ private struct LineageProgress {
         for direction in [LineageRequest.Direction.upstream, .downstream]
         where request.direction == direction || request.direction == .both {
             try await walk(from: root, direction)
+        }
+        for end in ends where end.hasMore || end.behind.contains(where: { distances[$0] == nil }) {
+            cut(end.key, end.direction, .depth)
         }
         // What two shown things have to do with each other is shown, whichever way they were found.
         var links: [LineageLink] = []
@@ -78,7 +83,7 @@ private struct LineageProgress {
         }
         for key in frontier {
             let found = try await neighbours(of: key, direction)
-            if found.hasMore || found.keys.contains(where: { distances[$0] == nil }) { cut(key, direction, .depth) }
+            ends.append((key, direction, found.keys, found.hasMore))
         }
     }
 
