@@ -20,12 +20,29 @@ enum ArtifactPageRoutes {
     }
 
     static func routes(_ appliance: Appliance) -> [Route] {
-        routes("/runs/{id}", "a run", appliance) { call in
-            let run = try await appliance.tracking.run(id: try call.parameter("id"))
-            let experiment = try await appliance.tracking.experiment(id: run.experimentID)
+        let models: @Sendable (Call) async throws -> Root = { call in
+            let model = try await appliance.tracking.loggedModel(id: try call.parameter("id"), includingDeleted: true)
+            let experiment = try await appliance.tracking.experiment(id: model.experimentID)
             return Root(
-                owner: FileOwner(run, experiment: experiment), folder: run.artifactPath, uri: run.artifactURI)
+                owner: FileOwner(model, experiment: experiment),
+                folder: try? ArtifactPath.path(ofURI: model.artifactURI),
+                uri: model.artifactURI)
         }
+        let versions: @Sendable (Call) async throws -> Root = { call in
+            let version = try await appliance.registry.version(
+                try call.parameter("name"), try call.integerParameter("version"))
+            return Root(
+                owner: FileOwner(version), folder: try? ArtifactPath.path(ofURI: version.artifactURI),
+                uri: version.artifactURI)
+        }
+        return routes("/logged-models/{id}", "a logged model", appliance, models)
+            + routes("/models/{name}/versions/{version}", "a model version", appliance, versions)
+            + routes("/runs/{id}", "a run", appliance) { call in
+                let run = try await appliance.tracking.run(id: try call.parameter("id"))
+                let experiment = try await appliance.tracking.experiment(id: run.experimentID)
+                return Root(
+                    owner: FileOwner(run, experiment: experiment), folder: run.artifactPath, uri: run.artifactURI)
+            }
     }
 
     private static func routes(

@@ -12,7 +12,9 @@ import Storage
 ///   PageRoutes.swift               overview, assets; what page routes share
 ///   TrackingPageRoutes.swift       experiments
 ///   RunPageRoutes.swift            one run, what tells two apart
-///   ArtifactPageRoutes.swift       files of runs
+///   ArtifactPageRoutes.swift       files of runs, logged models and model versions
+///   LoggedModelPageRoutes.swift    logged models, one version of a model
+///   WebhookPageRoutes.swift        webhooks and their deliveries
 ///   TracePageRoutes.swift          traces, one trace
 ///   DataPageRoutes.swift           datasets, feature views
 ///   ModelPageRoutes.swift          models, deployments, the form that predicts
@@ -25,7 +27,8 @@ enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
             + TrackingPageRoutes.routes(appliance) + RunPageRoutes.routes(appliance)
-            + ArtifactPageRoutes.routes(appliance)
+            + ArtifactPageRoutes.routes(appliance) + LoggedModelPageRoutes.routes(appliance)
+            + WebhookPageRoutes.routes(appliance)
             + DataPageRoutes.routes(appliance)
             + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
             + LineagePageRoutes.routes(appliance) + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)

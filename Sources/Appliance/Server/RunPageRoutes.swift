@@ -8,6 +8,7 @@ import Hummingbird
 enum RunPageRoutes {
     private static let listedChildren = 200
     private static let listedVersions = 100
+    private static let listedModels = 50
     /// Runs offered to compare one with.
     private static let listedOthers = 50
 
@@ -56,6 +57,12 @@ enum RunPageRoutes {
             files: files, importance: try await importance(run, files, appliance),
             children: found.items.filter { $0.id != run.id }, parent: parent, versions: try await versions.items)
         input.previous = try await previous.items.first
+        for id in Set(run.modelOutputs.map(\.modelID) + run.modelInputs).sorted().prefix(listedModels) {
+            let model = try await TrackingPageRoutes.optional {
+                try await tracking.loggedModel(id: id, includingDeleted: true)
+            }
+            if let model { input.loggedModels.append(model) }
+        }
         input.childrenAreCut = found.nextPageToken != nil
         return try await ComputePool.shared.run { [input] in RunPage(input, query: query, now: PageRoutes.now) }
     }

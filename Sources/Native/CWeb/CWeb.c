@@ -59,6 +59,15 @@ static const unsigned char f_pages_jobs_mustache[] = {
 static const unsigned char f_pages_lineage_mustache[] = {
 #embed "../../../web/pages/lineage.mustache"
 };
+static const unsigned char f_pages_logged_model_mustache[] = {
+#embed "../../../web/pages/logged-model.mustache"
+};
+static const unsigned char f_pages_logged_models_mustache[] = {
+#embed "../../../web/pages/logged-models.mustache"
+};
+static const unsigned char f_pages_model_version_mustache[] = {
+#embed "../../../web/pages/model-version.mustache"
+};
 static const unsigned char f_pages_model_mustache[] = {
 #embed "../../../web/pages/model.mustache"
 };
@@ -85,6 +94,12 @@ static const unsigned char f_pages_trace_mustache[] = {
 };
 static const unsigned char f_pages_traces_mustache[] = {
 #embed "../../../web/pages/traces.mustache"
+};
+static const unsigned char f_pages_webhook_mustache[] = {
+#embed "../../../web/pages/webhook.mustache"
+};
+static const unsigned char f_pages_webhooks_mustache[] = {
+#embed "../../../web/pages/webhooks.mustache"
 };
 static const unsigned char f_parts_alerts_mustache[] = {
 #embed "../../../web/parts/alerts.mustache"
@@ -136,6 +151,9 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/job.mustache", f_pages_job_mustache),
     FILE_ENTRY("pages/jobs.mustache", f_pages_jobs_mustache),
     FILE_ENTRY("pages/lineage.mustache", f_pages_lineage_mustache),
+    FILE_ENTRY("pages/logged-model.mustache", f_pages_logged_model_mustache),
+    FILE_ENTRY("pages/logged-models.mustache", f_pages_logged_models_mustache),
+    FILE_ENTRY("pages/model-version.mustache", f_pages_model_version_mustache),
     FILE_ENTRY("pages/model.mustache", f_pages_model_mustache),
     FILE_ENTRY("pages/models.mustache", f_pages_models_mustache),
     FILE_ENTRY("pages/monitoring.mustache", f_pages_monitoring_mustache),
@@ -145,6 +163,8 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/storage.mustache", f_pages_storage_mustache),
     FILE_ENTRY("pages/trace.mustache", f_pages_trace_mustache),
     FILE_ENTRY("pages/traces.mustache", f_pages_traces_mustache),
+    FILE_ENTRY("pages/webhook.mustache", f_pages_webhook_mustache),
+    FILE_ENTRY("pages/webhooks.mustache", f_pages_webhooks_mustache),
     FILE_ENTRY("parts/alerts.mustache", f_parts_alerts_mustache),
     FILE_ENTRY("parts/badge.mustache", f_parts_badge_mustache),
     FILE_ENTRY("parts/empty.mustache", f_parts_empty_mustache),

@@ -166,6 +166,18 @@ import Testing
         #expect(inner.contains("href=\"/datasets\" aria-current=\"true\""))
     }
 
+    @Test func aLoggedModelShowsItsLatestMetricOfEachDataset() throws {
+        let html = try rendered("logged-model")
+        let rows = html.components(separatedBy: "<tr>").dropFirst(2).map { row in
+            row.components(separatedBy: "<td").dropFirst().map {
+                $0.drop { $0 != ">" }.dropFirst().prefix { $0 != "<" }
+            }
+        }
+        #expect(rows.map { $0[0].trimmingCharacters(in: .whitespaces) } == ["no dataset named", "july", "june"])
+        #expect(rows.map { $0[1] } == ["size", "auc", "auc"] && rows.map { $0[2] } == ["4", "0.9", "0.8"])
+        #expect(html.contains("href=\"/models/flights-late/versions/2\""))
+    }
+
     // MARK: helpers
 
     private func rendered(_ name: String) throws -> String {

@@ -23,6 +23,7 @@ extension Samples {
             importance: (0..<24).map { (dress("feature_\($0)"), 0.2 / Double($0 + 1)) },
             children: runs.filter { $0.parentID == shown.id }, parent: run(7), versions: [modelVersion(2)])
         inputs.previous = run(7)
+        inputs.loggedModels = [loggedModel]
         inputs.childrenAreCut = true
         return inputs
     }

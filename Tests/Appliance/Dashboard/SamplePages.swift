@@ -115,7 +115,7 @@ extension Samples {
                 )
             ),
             ("error", ErrorPageView(failure, status: 404)),
-        ] + filePages
+        ] + filePages + modelPages
     }
 
     /// The same pages with nothing to show.
@@ -210,7 +210,7 @@ extension Samples {
             ("job", JobPage(job(.queued), log: JobLogChunk(text: "", nextOffset: 0), logIsCut: false, now: now)),
             ("monitoring", MonitoringPage([(deployment, nil)], open: [], closed: [], now: now)),
             ("drift", DriftPage(deployment, reports: [], alerts: [], failure: failure, now: now)),
-        ]
+        ] + emptyModelPages
     }
 
     var failure: NestboxError {

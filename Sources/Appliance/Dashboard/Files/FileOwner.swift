@@ -16,6 +16,26 @@ package struct FileOwner: Sendable {
         section = .experiments
     }
 
+    package init(_ model: LoggedModel, experiment: Experiment) {
+        href = LoggedModelView.href(model.id)
+        name = model.name
+        trail =
+            Self.trail(experiment) + [
+                Crumb("Logged models", Format.link("experiments", experiment.id, "models")), Crumb(model.name, href),
+            ]
+        section = .experiments
+    }
+
+    package init(_ version: ModelVersion) {
+        href = Format.link("models", version.name, "versions", "\(version.version)")
+        name = "\(version.name) version \(version.version)"
+        trail = [
+            Crumb("Models", "/models"), Crumb(version.name, Format.link("models", version.name)),
+            Crumb("version \(version.version)", href),
+        ]
+        section = .models
+    }
+
     static func trail(_ experiment: Experiment) -> [Crumb] {
         [Crumb("Experiments", "/experiments"), Crumb(experiment.name, Format.link("experiments", experiment.id))]
     }

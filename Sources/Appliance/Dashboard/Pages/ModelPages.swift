@@ -44,6 +44,7 @@ package struct ModelPage: DashboardPage {
     struct Version {
         var number: String
         var lineageHref: String
+        var href: String
         var aliases: [Badge]
         var stage: Badge?
         var run: String?
@@ -60,6 +61,13 @@ package struct ModelPage: DashboardPage {
         var reason: String?
         var actor: String
         var at: TimeText
+
+        init(_ move: ModelTransition, now: Timestamp) {
+            what = ModelPage.sentence(move)
+            reason = move.reason.isEmpty ? nil : move.reason
+            actor = Format.actor(move.actor)
+            at = TimeText(move.at, now: now)
+        }
     }
 
     package let template = "model"
@@ -97,7 +105,7 @@ package struct ModelPage: DashboardPage {
         ]
         self.versions = versions.map { version in
             Version(
-                number: "\(version.version)",
+                number: "\(version.version)", href: FileOwner(version).href,
                 lineageHref: LineageView.lineage("model:\(version.name)/\(version.version)"),
                 aliases: version.aliases.sorted().map { Badge($0, "live plain") },
                 stage: version.stage == .none
@@ -111,11 +119,7 @@ package struct ModelPage: DashboardPage {
                 tags: version.tags.sorted { $0.key < $1.key }.map { Pair($0.key, Format.short($0.value, 60)) })
         }
         versionsNote = hasMore ? "the newest \(versions.count)" : nil
-        moves = transitions.map { move in
-            Move(
-                what: Self.sentence(move), reason: move.reason.isEmpty ? nil : move.reason,
-                actor: Format.actor(move.actor), at: TimeText(move.at, now: now))
-        }
+        moves = transitions.map { Move($0, now: now) }
         hasMoves = !moves.isEmpty
         tags = model.tags.sorted { $0.key < $1.key }.map { Pair($0.key, $0.value) }
         deployCommand =

@@ -22,6 +22,8 @@ package struct RunInputs: Sendable {
     package var parent: Run?
     /// Versions registered from this run.
     package var versions: [ModelVersion]
+    /// What it made and used, as far as it is still there.
+    package var loggedModels: [LoggedModel] = []
     /// The run before it in the experiment.
     package var previous: Run?
     package var childrenAreCut = false
@@ -80,6 +82,8 @@ package struct RunPage: DashboardPage {
     let childrenNote: String?
     let versions: [Pair]
     let hasVersions: Bool
+    let loggedModels: [Pair]
+    let hasLoggedModels: Bool
 
     /// At most this many bars of importance.
     static let importanceBars = 20
@@ -138,7 +142,21 @@ package struct RunPage: DashboardPage {
         }
         hasChildren = !children.isEmpty
         childrenNote = input.childrenAreCut ? "The newest \(children.count)." : nil
-        versions = input.versions.map { Pair($0.name, "version \($0.version)", href: Format.link("models", $0.name)) }
+        versions = input.versions.map {
+            Pair($0.name, "version \($0.version)", href: FileOwner($0).href)
+        }
         hasVersions = !versions.isEmpty
+        loggedModels = Self.loggedModels(input)
+        hasLoggedModels = !loggedModels.isEmpty
+    }
+
+    private static func loggedModels(_ input: RunInputs) -> [Pair] {
+        input.loggedModels.map { model in
+            let made = input.run.modelOutputs.first { $0.modelID == model.id }
+            var facts = [LoggedModelView.badge(model).text, made == nil ? "used" : "made"]
+            if let made, made.step != 0 { facts.append("step \(made.step)") }
+            if let type = model.modelType, !type.isEmpty { facts.append(type) }
+            return Pair(model.name, facts.joined(separator: ", "), href: LoggedModelView.href(model.id))
+        }
     }
 }
