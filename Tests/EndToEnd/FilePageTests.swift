@@ -57,7 +57,7 @@ import Testing
         let markdown = try get(server, "\(home)/files/notes/read%20me.md").text
         #expect(markdown.contains("<h3>Hi</h3>") && markdown.contains("href=\"\(home)/files/page.html\""))
         let table = try get(server, "\(home)/files/t.csv").text
-        #expect(table.contains("<th scope=\"col\">a, b</th>"))
+        #expect(table.contains(">a, b</th>"))
     }
 
     @Test func pathsLeadNowhereElse() async throws {

@@ -131,15 +131,21 @@ package struct FilePreview {
                 "\(Format.counted(ragged, "row")) with another number of fields than the first line's \(head.count).")
         }
         var html = "<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"Rows\"><table><thead><tr>"
+        let numeric = (0..<columns).map { column in
+            !rows.isEmpty
+                && rows.allSatisfy { column >= $0.count || $0[column].isEmpty || Double($0[column]) != nil }
+        }
         for column in 0..<columns {
-            html += "<th scope=\"col\">\(escaped(column < head.count ? head[column] : ""))</th>"
+            let name = column < head.count ? head[column] : ""
+            html +=
+                "<th scope=\"col\"\(numeric[column] ? " class=\"num\"" : "")>\(escaped(Format.short(name, cell)))</th>"
         }
         html += "</tr></thead><tbody>"
         for row in rows {
             html += "<tr>"
             for column in 0..<columns {
                 let text = column < row.count ? row[column] : ""
-                html += "<td\(Double(text) == nil ? "" : " class=\"num\"")>\(escaped(Format.short(text, cell)))</td>"
+                html += "<td\(numeric[column] ? " class=\"num\"" : "")>\(escaped(Format.short(text, cell)))</td>"
             }
             html += "</tr>"
         }

@@ -52,7 +52,10 @@ package struct RunDiffPage: DashboardPage {
             Crumb("Experiments", "/experiments"), Crumb(experiment.name, Format.link("experiments", experiment.id)),
             Crumb(diff.a.name, Format.link("runs", diff.a.id)),
         ]
-        (aName, bName) = (diff.a.name, diff.b.name)
+        // Runs of one command are named alike.
+        let isAlike = diff.a.name == diff.b.name
+        aName = isAlike ? "\(diff.a.name) …\(diff.a.id.suffix(6))" : diff.a.name
+        bName = isAlike ? "\(diff.b.name) …\(diff.b.id.suffix(6))" : diff.b.name
         aHref = Format.link("runs", diff.a.id)
         bHref = Format.link("runs", diff.b.id)
         swapHref = Format.link("runs", diff.b.id, "diff", diff.a.id)
