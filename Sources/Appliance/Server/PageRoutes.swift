@@ -25,13 +25,19 @@ import Storage
 ///   ErrorPage.swift                any error as a page
 enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
-        [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
-            + TrackingPageRoutes.routes(appliance) + RunPageRoutes.routes(appliance)
-            + ArtifactPageRoutes.routes(appliance) + LoggedModelPageRoutes.routes(appliance)
-            + WebhookPageRoutes.routes(appliance)
-            + DataPageRoutes.routes(appliance)
-            + TracePageRoutes.routes(appliance) + ModelPageRoutes.routes(appliance)
-            + LineagePageRoutes.routes(appliance) + OperationPageRoutes.routes(appliance) + StoragePageRoutes.routes(appliance)
+        var routes = [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
+        routes += TrackingPageRoutes.routes(appliance)
+        routes += RunPageRoutes.routes(appliance)
+        routes += ArtifactPageRoutes.routes(appliance)
+        routes += LoggedModelPageRoutes.routes(appliance)
+        routes += TracePageRoutes.routes(appliance)
+        routes += DataPageRoutes.routes(appliance)
+        routes += ModelPageRoutes.routes(appliance)
+        routes += WebhookPageRoutes.routes(appliance)
+        routes += LineagePageRoutes.routes(appliance)
+        routes += OperationPageRoutes.routes(appliance)
+        routes += StoragePageRoutes.routes(appliance)
+        return routes
     }
 
     // MARK: shared

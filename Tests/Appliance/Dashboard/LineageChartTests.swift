@@ -57,8 +57,9 @@ import Testing
         var chart = LineageChart(graph)
         let markup = chart.markup().text
         for href in [
-            "/models/flights-late", "/runs/r1", "/datasets/flights_training?version=3", "/deployments/flights-late",
-            "/lineage?node=logged-model%3Am-1", "/lineage?node=external-dataset%3Aweather%2F8a1f",
+            "/models/flights-late/versions/2", "/runs/r1", "/datasets/flights_training?version=3",
+            "/deployments/flights-late",
+            "/logged-models/m-1", "/lineage?node=external-dataset%3Aweather%2F8a1f",
             // What is not there has no page.
             "/lineage?node=model%3Aproduction%2F1",
         ] { #expect(markup.contains("href=\"\(href)\""), "\(href)") }

@@ -39,9 +39,11 @@ enum LineageView {
                 + Format.encoded(
                     String(name[cut...].dropFirst()))
         case .run: return Format.link("runs", name)
-        case .modelVersion: return Format.link("models", String(name[..<cut]))
+        case .modelVersion:
+            return Format.link("models", String(name[..<cut]), "versions", String(name[cut...].dropFirst()))
         case .deployment: return Format.link("deployments", name)
-        case .externalDataset, .loggedModel: return lineage(node.id)
+        case .loggedModel: return LoggedModelView.href(name)
+        case .externalDataset: return lineage(node.id)
         }
     }
 

@@ -141,6 +141,7 @@ package struct LoggedModelPage: DashboardPage {
     package let events = ["logged_model", "metrics", "artifact", "model_version"]
 
     let id: String
+    let lineageHref: String
     let status: Badge
     let statusMessage: String?
     let stats: [Stat]
@@ -162,6 +163,7 @@ package struct LoggedModelPage: DashboardPage {
     package init(_ input: LoggedModelInputs, now: Timestamp) {
         let model = input.model
         id = model.id
+        lineageHref = LineageView.lineage("logged-model:\(model.id)")
         title = model.name
         path = LoggedModelView.href(model.id)
         trail =

@@ -43,8 +43,8 @@ package struct ModelsPage: DashboardPage {
 package struct ModelPage: DashboardPage {
     struct Version {
         var number: String
-        var lineageHref: String
         var href: String
+        var lineageHref: String
         var aliases: [Badge]
         var stage: Badge?
         var run: String?

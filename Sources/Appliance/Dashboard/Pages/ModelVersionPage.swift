@@ -36,6 +36,7 @@ package struct ModelVersionPage: DashboardPage {
     package let trail: [Crumb]
     package let events = ["model_version", "alias", "stage", "deployment", "artifact"]
 
+    let lineageHref: String
     let badges: [Badge]
     let description: String?
     let stats: [Stat]
@@ -56,6 +57,7 @@ package struct ModelVersionPage: DashboardPage {
         title = "\(version.name) version \(version.version)"
         path = owner.href
         trail = [Crumb("Models", "/models"), Crumb(version.name, Format.link("models", version.name))]
+        lineageHref = LineageView.lineage("model:\(version.name)/\(version.version)")
         badges =
             version.aliases.sorted().map { Badge($0, "live plain") }
             + (version.stage == .none
