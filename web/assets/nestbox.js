@@ -1,5 +1,5 @@
 // The dashboard's one script. Every page works without it; it adds a theme button, live regions and log tails.
-// Contents: theme · relative times · swapping regions · events · polling · log tail
+// Contents: theme · relative times · swapping regions · events · polling · log tail · picking runs · controls of charts
 "use strict";
 
 // theme: runs before the first paint, because the script is loaded in the head.
@@ -50,23 +50,29 @@ const swap = (html) => {
     if (!next || next.innerHTML === region.innerHTML) continue;
     const scrolls = [...region.querySelectorAll(".table")].map((box) => box.scrollLeft);
     const held = region.contains(document.activeElement) ? document.activeElement : null;
-    if (held && held.matches("input, select, textarea")) continue;
+    if (held && held.matches("input:not([type=checkbox]), select, textarea")) continue;
     const href = held && held.getAttribute("href");
+    const box = held && held.matches("input") ? held.value : null;
+    const ticked = new Set([...region.querySelectorAll("input[type=checkbox]:checked")].map((input) => input.value));
     region.innerHTML = next.innerHTML;
+    for (const input of region.querySelectorAll("input[type=checkbox]")) {
+      if (ticked.has(input.value)) input.checked = true;
+      if (box === input.value) input.focus({ preventScroll: true });
+    }
     region.querySelectorAll(".table").forEach((box, index) => { box.scrollLeft = scrolls[index] || 0; });
     if (href) region.querySelector(`[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
   }
   ageTimes();
 };
 
-const notice = () => document.querySelector("[data-offline]");
-const setOffline = (isOffline) => { if (notice()) notice().hidden = !isOffline; };
-
 const fetchText = async (url) => {
   const answer = await fetch(url, { headers: { Accept: "text/html" }, cache: "no-store" });
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   return answer;
 };
+
+const notice = () => document.querySelector("[data-offline]");
+const setOffline = (isOffline) => { if (notice()) notice().hidden = !isOffline; };
 
 // events: one stream per page, read only while the page is looked at (a browser has few connections per server). A burst
 // of events is one refresh, and refreshes never overlap. fetch instead of EventSource, because the latter must be told
@@ -165,6 +171,42 @@ const setUpLogs = () => {
   }
 };
 
+// picking runs: the button of a run table says how many boxes are ticked.
+const setUpPicking = () => {
+  for (const form of document.querySelectorAll("[data-pick]")) {
+    const count = () => {
+      const picked = form.querySelectorAll("input[name=run]:checked").length;
+      const label = form.querySelector("[data-picked]");
+      if (label) label.textContent = picked ? `Compare ${picked} ${picked === 1 ? "run" : "runs"}` : "Compare selected";
+    };
+    form.addEventListener("change", count);
+    new MutationObserver(count).observe(form.querySelector("[data-live]"), { childList: true });
+    count();
+  }
+};
+
+// controls of charts: a change draws again at once, in place; the address says what is shown, as without script.
+const setUpControls = () => {
+  for (const form of document.querySelectorAll("[data-control]")) {
+    let timer = null, asked = 0;
+    const draw = async () => {
+      timer = null;
+      const url = new URL(form.action);
+      url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")).toString();
+      const turn = ++asked;
+      try {
+        const text = await (await fetchText(url)).text();
+        if (turn !== asked) return;
+        history.replaceState(null, "", url);
+        swap(text);
+      } catch { form.submit(); }
+    };
+    const soon = () => { clearTimeout(timer); timer = setTimeout(draw, 200); };
+    form.addEventListener("input", soon);
+    form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); draw(); });
+  }
+};
+
 document.addEventListener("DOMContentLoaded", () => {
   setUpTheme();
   ageTimes();
@@ -172,4 +214,6 @@ document.addEventListener("DOMContentLoaded", () => {
   setUpEvents();
   setUpPolling();
   setUpLogs();
+  setUpPicking();
+  setUpControls();
 });

@@ -1,4 +1,5 @@
 import Core
+import Dashboard
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -16,6 +17,9 @@ package struct PageForm: Sendable {
 
     /// The query of a GET form.
     init(query call: Call) { self.init(call.request.uri.query ?? "") }
+
+    /// The same for pages whose links carry it along.
+    package var pageQuery: PageQuery { PageQuery(fields) }
 
     /// Throws `payload_too_large` like any other body, and `unsupported_media_type` for what no form sends.
     init(body call: Call) async throws {

@@ -10,7 +10,9 @@ import Storage
 /// The dashboard: every page a person sees, and the files beside them. Contents, one group per part of the house:
 ///
 ///   PageRoutes.swift               overview, assets; what page routes share
-///   TrackingPageRoutes.swift       experiments
+///   ExperimentPageRoutes.swift     experiments, the run table and its CSV
+///   ComparePageRoutes.swift        runs side by side
+///   TrackingPageRoutes.swift       what they share
 ///   RunPageRoutes.swift            one run, what tells two apart
 ///   ArtifactPageRoutes.swift       files of runs, logged models and model versions
 ///   LoggedModelPageRoutes.swift    logged models, one version of a model
@@ -26,6 +28,8 @@ import Storage
 enum PageRoutes {
     static func routes(_ appliance: Appliance) -> [Route] {
         var routes = [page("/", "Overview") { _ in try await overview(appliance) }(appliance), assets(appliance)]
+        routes += ExperimentPageRoutes.routes(appliance)
+        routes += ComparePageRoutes.routes(appliance)
         routes += TrackingPageRoutes.routes(appliance)
         routes += RunPageRoutes.routes(appliance)
         routes += ArtifactPageRoutes.routes(appliance)

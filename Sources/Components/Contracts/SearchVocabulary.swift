@@ -103,7 +103,7 @@ extension SearchVocabulary {
                 keys: ["name": .listableText, "digest": .listableText, "context": .listableText]),
         ],
         orders: [
-            runAttributes, Family(.metric, ["metrics", "metric"], anyKey: .number),
+            runOrders, Family(.metric, ["metrics", "metric"], anyKey: .number),
             Family(.param, ["params", "param", "parameters", "parameter"], anyKey: .text),
             Family(.tag, ["tags", "tag"], anyKey: .text),
         ])
@@ -118,6 +118,13 @@ extension SearchVocabulary {
             "created": "start_time", "Created": "start_time", "run name": "run_name", "Run name": "run_name",
             "Run Name": "run_name",
         ])
+
+    /// How long a run took is no attribute of MLflow's, but tables are sorted by it.
+    private static let runOrders: Family = {
+        var family = runAttributes
+        family.keys["duration"] = .number
+        return family
+    }()
 
     package static let experiments: SearchVocabulary = {
         var vocabulary = SearchVocabulary(

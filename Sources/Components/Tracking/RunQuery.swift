@@ -90,10 +90,14 @@ struct RunQuery: Sendable {
             case .param: return joined("tracking_params", missing: "\(literal: alias).value IS NULL")
             case .tag: return joined("tracking_tags", missing: "\(literal: alias).value IS NULL")
             default:
-                let column = SQL(sql: "r.\(Self.column(clause.field.key))")
+                let isDuration = clause.field.key == "duration"
+                let column = SQL(
+                    sql: isDuration ? "(r.end_time - r.start_time)" : "r.\(Self.column(clause.field.key))")
                 let value = SortTerm(column, isAscending: clause.isAscending)
+                // What still runs comes last.
                 return Ordering(
-                    terms: clause.field.key == "end_time" ? [SortTerm("\(literal: column) IS NULL"), value] : [value])
+                    terms: isDuration || clause.field.key == "end_time"
+                        ? [SortTerm("\(literal: column) IS NULL"), value] : [value])
             }
         }
         if !order.contains(where: { $0.field == SearchField(.attribute, "start_time") }) {

@@ -17,6 +17,9 @@ static const unsigned char f_assets_nestbox_js[] = {
 static const unsigned char f_layout_mustache[] = {
 #embed "../../../web/layout.mustache"
 };
+static const unsigned char f_pages_compare_mustache[] = {
+#embed "../../../web/pages/compare.mustache"
+};
 static const unsigned char f_pages_dataset_mustache[] = {
 #embed "../../../web/pages/dataset.mustache"
 };
@@ -107,6 +110,9 @@ static const unsigned char f_parts_alerts_mustache[] = {
 static const unsigned char f_parts_badge_mustache[] = {
 #embed "../../../web/parts/badge.mustache"
 };
+static const unsigned char f_parts_curve_controls_mustache[] = {
+#embed "../../../web/parts/curve-controls.mustache"
+};
 static const unsigned char f_parts_empty_mustache[] = {
 #embed "../../../web/parts/empty.mustache"
 };
@@ -137,6 +143,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("assets/nestbox.css", f_assets_nestbox_css),
     FILE_ENTRY("assets/nestbox.js", f_assets_nestbox_js),
     FILE_ENTRY("layout.mustache", f_layout_mustache),
+    FILE_ENTRY("pages/compare.mustache", f_pages_compare_mustache),
     FILE_ENTRY("pages/dataset.mustache", f_pages_dataset_mustache),
     FILE_ENTRY("pages/datasets.mustache", f_pages_datasets_mustache),
     FILE_ENTRY("pages/deployment.mustache", f_pages_deployment_mustache),
@@ -167,6 +174,7 @@ static const struct nestbox_web_file files[] = {
     FILE_ENTRY("pages/webhooks.mustache", f_pages_webhooks_mustache),
     FILE_ENTRY("parts/alerts.mustache", f_parts_alerts_mustache),
     FILE_ENTRY("parts/badge.mustache", f_parts_badge_mustache),
+    FILE_ENTRY("parts/curve-controls.mustache", f_parts_curve_controls_mustache),
     FILE_ENTRY("parts/empty.mustache", f_parts_empty_mustache),
     FILE_ENTRY("parts/facts.mustache", f_parts_facts_mustache),
     FILE_ENTRY("parts/file-tree.mustache", f_parts_file_tree_mustache),

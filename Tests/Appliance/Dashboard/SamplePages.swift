@@ -22,9 +22,27 @@ extension Samples {
             (
                 "experiment",
                 ExperimentPage(
-                    experiment, runs: runs, sort: "metrics.test_auc", ascending: false, allParams: false, next: nil,
+                    experiment, runs: runs, query: RunTableQuery(PageQuery([("sort", "metrics.test_auc")])), next: nil,
                     now: now)
             ),
+            (
+                "experiment-columns",
+                ExperimentPage(
+                    experiment, runs: runs,
+                    query: RunTableQuery(
+                        PageQuery([
+                            ("filter", dress("metrics.test_auc > 0.5")), ("col", dress("params.num_leaves")),
+                            ("col", dress("tags.note")), ("col", "datasets"), ("col", "models"), ("col", "end"),
+                            ("sort", dress("params.num_leaves")), ("page", dress("x")), ("from", "101"),
+                        ])), next: dress("token"), now: now)
+            ),
+            (
+                "experiment-fault",
+                ExperimentPage(
+                    experiment, runs: [], query: RunTableQuery(PageQuery([("filter", dress("metrics.auc >> 3"))])),
+                    next: nil, failure: filterFailure, now: now)
+            ),
+            ("compare", ComparePage(comparison, query: CompareQuery(compareQuery), now: now)),
             ("run", RunPage(runInputs, query: RunChartQuery { _ in nil }, now: now)),
             ("run-smooth", RunPage(runInputs, query: narrowed, now: now)),
             ("run-diff", RunDiffPage(runDiff, experiment: experiment, others: runs, now: now)),
@@ -146,7 +164,11 @@ extension Samples {
             ("experiments", ExperimentsPage([], next: nil, now: now)),
             (
                 "experiment",
-                ExperimentPage(experiment, runs: [], sort: nil, ascending: false, allParams: false, next: nil, now: now)
+                ExperimentPage(experiment, runs: [], query: RunTableQuery(PageQuery()), next: nil, now: now)
+            ),
+            (
+                "compare",
+                ComparePage(CompareInputs(runs: [], experiments: [:]), query: CompareQuery(PageQuery()), now: now)
             ),
             (
                 "run",
@@ -211,6 +233,30 @@ extension Samples {
             ("monitoring", MonitoringPage([(deployment, nil)], open: [], closed: [], now: now)),
             ("drift", DriftPage(deployment, reports: [], alerts: [], failure: failure, now: now)),
         ] + emptyModelPages
+    }
+
+    var filterFailure: NestboxError {
+        .invalid(
+            "Invalid filter, at position 13: expected one of =, !=, found `\(dress(">>"))`", hint: dress("write `>`"))
+    }
+
+    var compareQuery: PageQuery {
+        PageQuery([
+            ("run", runs[0].id), ("run", runs[1].id), ("smooth", "0.6"), ("log", "1"), ("x", "wall"),
+            ("metric", "test_auc"), ("metric", dress("broken")), ("colour", dress("metrics.broken")), ("diff", "1"),
+            ("axis", dress("params.num_leaves")), ("axis", dress("params.learner")), ("axis", "metrics.test_auc"),
+        ])
+    }
+
+    var comparison: CompareInputs {
+        CompareInputs(
+            runs: runs, experiments: ["1": dress("flights")], missing: [dress("feed")],
+            curves: [
+                "test_auc": Dictionary(
+                    uniqueKeysWithValues: runs.map {
+                        ($0.id, MetricCurve(history("test_auc", 0.5, $0.metric("test_auc") ?? 0), atMost: 9))
+                    })
+            ])
     }
 
     var failure: NestboxError {

@@ -148,7 +148,7 @@ struct RunCharts {
         isEmpty = charts.isEmpty
         guard !isEmpty || query.isNarrowed else { return nil }
         axes = CurveChart.Axis.allCases.map {
-            Choice(value: $0.rawValue, label: $0 == .step ? "step" : "time since start", isChosen: $0 == query.axis)
+            Choice(value: $0.rawValue, label: $0.label, isChosen: $0 == query.axis)
         }
         smoothings = Set(RunChartQuery.smoothings + [query.smoothing]).sorted().map {
             Choice(value: "\($0)", label: $0 == 0 ? "none" : Format.number($0), isChosen: $0 == query.smoothing)
