@@ -80,15 +80,18 @@ const setOffline = (isOffline) => { if (notice()) notice().hidden = !isOffline; 
 const setUpEvents = () => {
   const nouns = (document.body.dataset.events || "").split(" ").filter(Boolean);
   if (!nouns.length) return;
-  let timer = null, busy = false, again = false, connection = null;
+  let timer = null, busy = false, again = false, connection = null, pause = 500;
   const refresh = async () => {
     if (busy) { again = true; return; }
     busy = true;
+    const began = performance.now();
     try { swap(await (await fetchText(location.href)).text()); } catch { /* the stream tells when the server is back */ }
     busy = false;
+    // A page that is costly to make is asked for less often, so that it takes a fifth of the time at the most.
+    pause = Math.min(Math.max(500, 4 * (performance.now() - began)), 15000);
     if (again) { again = false; soon(); }
   };
-  const soon = () => { timer ??= setTimeout(() => { timer = null; refresh(); }, 500); };
+  const soon = () => { timer ??= setTimeout(() => { timer = null; refresh(); }, pause); };
   // What no event tells, such as the rate of requests, is asked for again and again.
   if (document.querySelector("[data-refresh]")) setInterval(() => { if (!document.hidden) refresh(); }, 4000);
   const isWanted = (block) => {

@@ -75,9 +75,9 @@ struct FilterFault {
         message = error.message
         hint = error.hint
         let scalars = Array(filter.unicodeScalars)
-        var at = scalars.count + 1
-        if let match = error.message.firstMatch(of: /at position (\d+)/), let position = Int(match.1) { at = position }
-        let index = max(0, min(at - 1, scalars.count))
+        // A message about the order has a position too, but not one in the filter.
+        let position = error.message.prefixMatch(of: /Invalid filter, at position (\d+)/).flatMap { Int($0.1) }
+        let index = max(0, min((position ?? .max) - 1, scalars.count))
         func text(_ part: ArraySlice<Unicode.Scalar>) -> String {
             var view = String.UnicodeScalarView()
             view.append(contentsOf: part)
@@ -90,7 +90,7 @@ struct FilterFault {
         var end = index
         while end < scalars.count, end == index || isPlain(scalars[end]) && isPlain(scalars[index]) { end += 1 }
         before = text(scalars[..<index])
-        marked = error.message.contains("at position") ? (index < end ? text(scalars[index..<end]) : " ") : ""
+        marked = position == nil ? "" : index < end ? text(scalars[index..<end]) : " "
         after = text(scalars[end...])
     }
 }
