@@ -6,7 +6,8 @@
 //   Page.swift          what a page is; small views that pages share
 //   ViewValue.swift     view → what the templates see; the one place that makes text safe for HTML
 //   Format.swift        numbers, sizes, durations, moments, links as text
-//   Charts/             Plot (scales, ticks), LineChart, BarChart, Sparkline → SVG as text
+//   PageQuery.swift     what the address of a page asks for; CurveQuery, RunColumn: parts of it
+//   Charts/             Plot (scales, ticks), CurveChart, LineChart, ParallelChart, BarChart, Sparkline → SVG as text
 //   Pages/              one file per page
 
 import Core

@@ -17,6 +17,7 @@ package struct ExperimentPage: DashboardPage {
     package let events = ["experiment", "run", "metrics"]
 
     let tracesHref: String
+    let modelsHref: String
     let hasRuns: Bool
     let summary: String
     let heads: [RunTable.Head]
@@ -55,6 +56,7 @@ package struct ExperimentPage: DashboardPage {
         title = experiment.name
         self.path = path
         tracesHref = "/traces?experiment=\(Format.encoded(experiment.id))"
+        modelsHref = path + "/models"
         hasRuns = !runs.isEmpty
         filter = query.filter
         fault = failure.map { FilterFault($0, filter: query.filter) }

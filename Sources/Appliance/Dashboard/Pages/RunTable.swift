@@ -170,6 +170,12 @@ package struct RunTable: Sendable {
         case "start": return time(run.startTime)
         case "end": return time(run.endTime)
         case "duration": return "<td class=\"num\">\(RunView.duration(run, now: now))</td>"
+        case "models":
+            let links = run.modelOutputs.prefix(5).map {
+                "<a href=\"\(Format.link("logged-models", $0.modelID))\">\(escaped(Format.short($0.modelID, 10)))</a>"
+            }
+            let more = run.modelOutputs.count > 5 ? " and \(run.modelOutputs.count - 5) more" : ""
+            return "<td class=\"mono\">\(links.isEmpty ? "–" : links.joined(separator: ", "))\(more)</td>"
         default:
             let text = column.text(run) ?? ""
             return "<td class=\"mono\">\(text.isEmpty ? "–" : escaped(Format.short(text, 60)))</td>"
