@@ -44,6 +44,7 @@ let mustache = Target.Dependency.product(name: "Mustache", package: "swift-musta
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nioHTTP = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 
 var targets: [Target] = []
 
@@ -94,7 +95,7 @@ targets += module(
     uses: [
         "Access", "Artifacts", "Datasets", "Features", "Tracking", "Traces", "Registry", "Jobs", "Training", "Serving",
         "Monitoring", "Webhooks", "Lineage", "Contracts", "Dashboard", "CWeb", "Core", "Storage", "Tables", "Statistics",
-        hummingbird, hummingbirdCore, httpClient, lifecycle, logging, nioHTTP,
+        hummingbird, hummingbirdCore, httpClient, lifecycle, logging, nioHTTP, nioHTTPTypes,
     ])
 targets += [
     .executableTarget(
@@ -127,6 +128,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

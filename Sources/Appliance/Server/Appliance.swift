@@ -180,17 +180,20 @@ package final class Appliance: Sendable {
         try await embeddedFeatures.recover()
         try await embeddedServing.loadDeployments()
         let address = AddressBox()
+        let routes = Routes.all(self)
+        let immediate = ImmediateAnswers.Table(routes, authority: authority, metrics: metrics)
         let application = Application(
-            router: Routes.router(self),
+            router: Routes.router(routes, self),
             server: HTTPServerBuilder { responder in
                 LoopBoundHTTP(
                     HTTP1Channel(
                         responder: responder,
                         configuration: .init(
-                            additionalChannelHandlers: [CloseAfterGrace(.seconds(5))], idleTimeout: .seconds(120))))
+                            additionalChannelHandlers: [CloseAfterGrace(.seconds(5)), ImmediateAnswers(immediate)],
+                            idleTimeout: .seconds(120))))
             },
             configuration: .init(
-                address: .hostname(options.host, port: options.port), serverName: "nestbox",
+                address: .hostname(options.host, port: options.port), serverName: ImmediateAnswers.serverName,
                 // Slow uploads hold a socket and a file each; the databases need some, too. Who comes later waits.
                 availableConnectionsDelegate: MaximumAvailableConnections(max(64, OpenFiles.limit / 2 - 128))),
             onServerRunning: { [host = options.host] channel in

@@ -1,17 +1,18 @@
 import Core
 import Foundation
 import HTTPTypes
-import Hummingbird
 
 /// Refuses what a page on another site makes a browser send with rights that are the browser's own: those of this machine on
 /// an open server, remembered credentials otherwise. Scripts send neither header, and so pass.
 ///
 /// The rule is that of Go's `net/http.CrossOriginProtection`: https://words.filippo.io/csrf/
 enum CrossSite {
-    static func refuse(_ request: Request, isOpen: Bool) throws {
+    private static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")!
+
+    static func refuse(_ request: HTTPRequest, isOpen: Bool) throws {
         // A name that a page's owner has pointed at this machine makes the page the same site. With a token that leads
         // nowhere, because a browser remembers credentials by name; and behind a proxy any name may be right.
-        if isOpen, let authority = request.head.authority {
+        if isOpen, let authority = request.authority {
             let host = hostName(authority)
             guard Appliance.isLoopback(host) else {
                 throw NestboxError(
@@ -22,15 +23,15 @@ enum CrossSite {
         // What is safe changes nothing, and its answer is not shown to another site. No page can send a bearer token that it
         // does not know.
         let isSafe = request.method == .get || request.method == .head || request.method == .options
-        let isBearer = request.headers[.authorization]?.lowercased().hasPrefix("bearer ") ?? false
+        let isBearer = request.headerFields[.authorization]?.lowercased().hasPrefix("bearer ") ?? false
         guard !isSafe, !isBearer else { return }
-        if let site = request.headers[.init("Sec-Fetch-Site")!] {
+        if let site = request.headerFields[secFetchSite] {
             guard site != "same-origin", site != "none" else { return }
-            throw refusal(request.headers[.origin] ?? site)
+            throw refusal(request.headerFields[.origin] ?? site)
         }
-        guard let origin = request.headers[.origin] else { return }
+        guard let origin = request.headerFields[.origin] else { return }
         let scheme = ["http://", "https://"].first { origin.lowercased().hasPrefix($0) } ?? ""
-        guard !scheme.isEmpty, origin.dropFirst(scheme.count).lowercased() == request.head.authority?.lowercased()
+        guard !scheme.isEmpty, origin.dropFirst(scheme.count).lowercased() == request.authority?.lowercased()
         else {
             throw refusal(origin)
         }

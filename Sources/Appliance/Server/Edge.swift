@@ -19,7 +19,7 @@ struct Edge: RouterMiddleware {
         let start = ContinuousClock.now
         var response: Response
         do {
-            try CrossSite.refuse(request, isOpen: !authority.isRequired)
+            try CrossSite.refuse(request.head, isOpen: !authority.isRequired)
             let identity = try authority.identity(authorization: request.headers[.authorization])
             var context = context
             if case .job(let id) = identity { context.job = id }

@@ -19,7 +19,14 @@ enum MLflowLoggingRoutes {
     }
 
     private static func single(_ tracking: any Tracking) -> [Route] {
-        MLflowRoutes.endpoint(.post, "runs/log-metric", "Log one point of a metric", isBrief: true) { request in
+        MLflowRoutes.endpoint(
+            .post, "runs/log-metric", "Log one point of a metric", isBrief: true,
+            immediate: { request in
+                guard !request.has("model_id") else { return nil }
+                let isDone = try tracking.logAtOnce(runID: try request.runID(), [try point(request)])
+                return isDone ? MLflowRoutes.nothing : nil
+            }
+        ) { request in
             let point = try point(request)
             let measured = try measurement(point, request).map { [$0] } ?? []
             try await tracking.log(runID: try request.runID(), LogBatch(metrics: [point], modelMetrics: measured))

@@ -21,7 +21,14 @@ package struct MLflowRequest: Sendable {
         fields = try body ?? Self.query(call.request.uri.query ?? "")
     }
 
-    private static func object(_ body: Data) throws -> [String: JSONValue] {
+    /// - Parameter body: a JSON object.
+    init(body: some Collection<UInt8>) throws {
+        place = ""
+        isQuery = false
+        fields = try Self.object(body)
+    }
+
+    private static func object(_ body: some Collection<UInt8>) throws -> [String: JSONValue] {
         let what = "the request body"
         var value = try JSONReader.parse(body, what: what, acceptsNonFinite: true)
         // Old clients send the object as a JSON string.

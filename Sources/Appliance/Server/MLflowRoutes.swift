@@ -1,6 +1,7 @@
 import Contracts
 import Core
 import Hummingbird
+import NIOCore
 
 // MLflow's REST protocol, as its Python client speaks it. Contents, in order:
 //
@@ -50,10 +51,11 @@ enum MLflowRoutes {
             + system(takesParts: takesParts)
     }
 
-    /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`. For `isBrief`, see `Route`.
+    /// One endpoint under both prefixes: `/api/2.0`, documented, and `/ajax-api/2.0`. For `isBrief` and `immediate`, see `Route`.
     static func endpoint(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, query: [Route.QueryParameter] = [],
         version: String = "2.0", isBrief: Bool = false,
+        immediate: (@Sendable (MLflowRequest) throws -> [UInt8]?)? = nil,
         _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
     ) -> [Route] {
         let route = Route(method, "/api/\(version)/mlflow/" + path, "MLflow", summary) { call in
@@ -61,6 +63,7 @@ enum MLflowRoutes {
         }.with {
             $0.errors = .mlflow
             $0.isBrief = isBrief
+            if let immediate { $0.immediate = { try immediate(try MLflowRequest(body: $0.readableBytesView)) } }
             $0.query = query
             $0.request = method == .get ? nil : anyObject
             $0.response = anyObject

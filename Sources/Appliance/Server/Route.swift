@@ -2,6 +2,7 @@ import Core
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOCore
 
 /// One HTTP route as a value. The same table mounts the routes and makes the OpenAPI document, so neither can lie about the
 /// other. `Routes.swift` lists every group.
@@ -85,6 +86,9 @@ package struct Route: Sendable {
     /// Answered on the event loop that reads the connection, without a switch of threads: for handlers that compute for
     /// well under a millisecond and never block. Others run on Swift's cooperative threads.
     package var isBrief = false
+    /// The body's answer on the spot, for the few calls that programs make thousands of times a second; nil and every error
+    /// leave the request to `handler`. See `ImmediateAnswers`.
+    package var immediate: (@Sendable (ByteBuffer) throws -> [UInt8]?)?
     package var handler: Handler
 
     package init(

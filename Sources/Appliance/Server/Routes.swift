@@ -31,8 +31,7 @@ enum Routes {
     }
 
     /// The router with every route mounted behind the edge.
-    static func router(_ appliance: Appliance) -> Router<ServerContext> {
-        let routes = all(appliance)
+    static func router(_ routes: [Route], _ appliance: Appliance) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
         router.add(
             middleware: Edge(authority: appliance.authority, routes: RouteIndex(routes), metrics: appliance.metrics))

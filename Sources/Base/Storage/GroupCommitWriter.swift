@@ -109,6 +109,7 @@ final class GroupCommitWriter: Sendable {
     deinit { stop() }
 
     func submit<T: Sendable>(actor: String, _ body: @escaping @Sendable (WriteContext) throws -> T) async throws -> T {
+        if let value = try submitAtOnce(actor: actor, body) { return value }
         let path = path, log = log
         return try await withCheckedThrowingContinuation { continuation in
             let work = Pending(
@@ -125,33 +126,60 @@ final class GroupCommitWriter: Sendable {
                     }
                 },
                 fail: { continuation.resume(throwing: $0) })
-            switch queue.condition.withLock({ admit(work) }) {
-            case .refused: work.fail(NestboxError(.unavailable, "the server is shutting down"))
-            case .queued: break
-            case .now:
-                Self.commit([work], pool: pool, path: path, ambient: ambient, events: events) { [queue] in
-                    queue.condition.withLock {
-                        queue.isBusy = false
-                        queue.commitsSinceCheckpoint += 1
-                        let isDue = queue.commitsSinceCheckpoint >= Self.commitsPerCheckpoint
-                        if isDue || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
-                    }
-                }
+            guard queue.condition.withLock({ admit(work) }) else {
+                return work.fail(NestboxError(.unavailable, "the server is shutting down"))
             }
         }
     }
 
-    private enum Admission { case refused, queued, now }
-
-    private func admit(_ work: Pending) -> Admission {
-        guard !queue.stopping else { return .refused }
-        if commitsInPlace, !queue.isBusy, queue.pending.isEmpty {
-            queue.isBusy = true
-            return .now
-        }
+    private func admit(_ work: Pending) -> Bool {
+        guard !queue.stopping else { return false }
         queue.pending.append(work)
         if !queue.isBusy { queue.condition.signal() }
-        return .queued
+        return true
+    }
+
+    /// Commits on the calling thread. Nil, with nothing done, where commits wait for the disk, and while somebody else is at work.
+    func submitAtOnce<T>(actor: String, _ body: (WriteContext) throws -> T) throws -> T? {
+        guard commitsInPlace, queue.condition.withLock({ takeConnection() }) else { return nil }
+        var recorded: [Event] = []
+        let value: T
+        do {
+            defer { releaseConnection() }
+            value = try pool.writeWithoutTransaction { db in
+                let context = WriteContext(db: db, log: log, now: ambient.now(), actor: actor)
+                try db.beginTransaction(.immediate)
+                do {
+                    let value = try body(context)
+                    try db.commit()
+                    recorded = context.recorded
+                    return value
+                } catch {
+                    // SQLite has undone everything already where this fails.
+                    if db.isInsideTransaction { try? db.rollback() }
+                    throw error
+                }
+            }
+        } catch let error as DatabaseError {
+            throw Store.explain(error, path: path)
+        }
+        events.publish(recorded)
+        return value
+    }
+
+    private func takeConnection() -> Bool {
+        guard !queue.stopping, !queue.isBusy, queue.pending.isEmpty else { return false }
+        queue.isBusy = true
+        return true
+    }
+
+    private func releaseConnection() {
+        queue.condition.withLock {
+            queue.isBusy = false
+            queue.commitsSinceCheckpoint += 1
+            let isDue = queue.commitsSinceCheckpoint >= Self.commitsPerCheckpoint
+            if isDue || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
+        }
     }
 
     /// Waits until everything queued is committed, and refuses what comes later.

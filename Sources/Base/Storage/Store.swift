@@ -64,6 +64,12 @@ public final class Store: Sendable {
         try await writer.submit(actor: Caller.name, body)
     }
 
+    /// Like `write`, on the calling thread. Nil, with nothing done, when that would mean waiting: for the disk (`Durability.full`)
+    /// or for other writes.
+    public func writeAtOnce<T>(_ body: (WriteContext) throws -> T) throws -> T? {
+        try writer.submitAtOnce(actor: Caller.name, body)
+    }
+
     /// Reads a consistent snapshot. Blocking, so it runs on SQLite's own reader threads.
     public func read<T: Sendable>(_ body: @escaping @Sendable (GRDB.Database) throws -> T) async throws -> T {
         do {

@@ -248,6 +248,8 @@ package protocol Tracking: Sendable {
     func restoreRun(id: String) async throws
     /// Logging a parameter again with another value throws `invalid_argument`; a metric point logged twice is stored once.
     func log(runID: String, _ batch: LogBatch) async throws
+    /// Logs points on the calling thread. False, with nothing done, when that would mean waiting: then use `log`.
+    func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool
     func deleteTag(runID: String, key: String) async throws
     func logInputs(runID: String, _ inputs: [RunInput]) async throws
     /// Points of one key by step, then time.
@@ -269,6 +271,10 @@ package protocol Tracking: Sendable {
     func datasetSummaries(experimentIDs: [String]) async throws -> [DatasetSummary]
     /// The newest runs that are linked so, of all experiments, deleted ones among them.
     func runs(_ link: RunLink, limit: Int) async throws -> [Run]
+}
+
+extension Tracking {
+    package func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool { false }
 }
 
 extension Tracking {

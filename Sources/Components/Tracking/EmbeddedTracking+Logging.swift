@@ -60,15 +60,29 @@ extension EmbeddedTracking {
     }
 
     func storeMetrics(_ points: [MetricPoint], run: String) async throws {
-        let keys = Set(points.lazy.map(\.key))
-        // Says which charts to draw again; the points themselves are the record. A run with many keys is drawn anew anyway.
-        var data: [String: JSONValue] = ["points": .int(Int64(points.count))]
-        if keys.count <= 20 { data["keys"] = .array(keys.sorted().map { .string($0) }) }
-        let event = JSONValue.object(data)
+        let event = Self.logged(points)
         try await telemetry.write { context in
             try MetricTable.insert(points, run: run, in: context.db)
             context.announce("metrics.logged", "run/\(run)", event)
         }
+    }
+
+    package func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool {
+        guard hasNoPendingBatches, activeRuns.contains(runID) else { return false }
+        try TrackingRules.check(LogBatch(metrics: points))
+        let done: Void? = try telemetry.writeAtOnce { context in
+            try MetricTable.insert(points, run: runID, in: context.db)
+            context.announce("metrics.logged", "run/\(runID)", Self.logged(points))
+        }
+        return done != nil
+    }
+
+    /// Says which charts to draw again; the points themselves are the record. A run with many keys is drawn anew anyway.
+    private static func logged(_ points: [MetricPoint]) -> JSONValue {
+        var data: [String: JSONValue] = ["points": .int(Int64(points.count))]
+        let keys = Set(points.lazy.map(\.key))
+        if keys.count <= 20 { data["keys"] = .array(keys.sorted().map { .string($0) }) }
+        return .object(data)
     }
 
     /// Throws `not_found` or `invalid_argument`; asks the database only the first time.

@@ -62,6 +62,10 @@ package final class EmbeddedTracking: Tracking {
         do { try await completePendingBatches() } catch {}
     }
 
+    var hasNoPendingBatches: Bool {
+        recovery.withLock { if case .done = $0 { true } else { false } }
+    }
+
     func pendingBatchesAreLeft() { recovery.withLock { $0 = .needed } }
 
     private func movePendingPoints() async throws {
