@@ -62,6 +62,8 @@ import Testing
 
     @Test func realMLflowAndOpenTelemetryClientsTrace() async throws { try await runClient("mlflow_traces.py") }
 
+    @Test func realMLflowClientIsFollowedBothWays() async throws { try await runClient("mlflow_lineage.py") }
+
     /// Its receiver is on this machine, where the server lets webhooks point.
     @Test func realMLflowClientIsToldByWebhooks() async throws { try await runClient("mlflow_webhooks.py") }
 

@@ -67,7 +67,7 @@ def plain(hint, value, place):
 def build(kind, value, place, facets=None, skip=()):
     """An object of the class; unknown fields and missing ones are mistakes."""
     assert isinstance(value, dict), f"{place}: {value!r} is no object"
-    hints = typing.get_type_hints(kind, vars(sys.modules[kind.__module__]))
+    hints = typing.get_type_hints(kind)
     fields = {field.name: field for field in attr.fields(kind)}
     known = {}
     for name, item in value.items():

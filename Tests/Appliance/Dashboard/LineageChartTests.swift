@@ -67,4 +67,15 @@ import Testing
         #expect(markup.components(separatedBy: "<path").count == graph.edges.count + 1)
         #expect(markup.contains("read for training") && chart.width > 900)
     }
+
+    /// Forty trials in three groups, thirteen models: some of each, and a box that counts the rest.
+    @Test func manyAlikeAreFolded() {
+        var chart = LineageChart(Samples().largeLineage)
+        let markup = chart.markup().text
+        for word in [">9 more runs<", ">8 more runs<", ">6 more logged models<", ">trial 0<", ">model 1<", ">late@2<"] {
+            #expect(markup.contains(word), "\(word)")
+        }
+        #expect(!markup.contains(">trial 39<"))
+        #expect(markup.components(separatedBy: "href=\"#everything\"").count == 5)
+    }
 }

@@ -71,7 +71,7 @@ private final class MemoryOutbox: Outbox {
         let uuid = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
         #expect(told.allSatisfy { $0["run"]?["runId"] == .string(uuid) && UUID(uuidString: uuid) != nil })
         #expect(
-            told[0]["eventTime"] == "1970-01-01T00:00:05.000Z" && told[1]["eventTime"] == "1970-01-01T00:00:09.000Z")
+            told[0]["eventTime"] == "1970-01-01T00:00:05Z" && told[1]["eventTime"] == "1970-01-01T00:00:09Z")
         #expect(told[1]["job"]?["namespace"] == "box" && told[1]["job"]?["name"] == "Default")
         #expect(told[1]["producer"] == "urn:nestbox:9")
         #expect(names(told[1]["inputs"]) == ["datasets/flights#1"])

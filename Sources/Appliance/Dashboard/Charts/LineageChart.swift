@@ -17,22 +17,32 @@ package struct LineageChart {
     /// In pixels; texts are drawn at their size, so the drawing is as wide as it must be.
     package private(set) var width = 0.0
 
+    /// What is drawn as one box.
+    private enum Item {
+        case node(LineageNode)
+        /// Several of a kind that hang together with the same things.
+        case folded([LineageNode])
+    }
+
+    /// Of so many alike all are drawn, of more only some, and one box for the rest.
+    private static let mostAlike = 7
+    private static let drawnOfMore = 5
+
     package mutating func markup() -> Markup {
-        let indices = Dictionary(
-            graph.nodes.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { first, _ in first })
+        let (items, places) = fold()
         var arrows: [(from: Int, to: Int)] = [], words: [String] = [], known: [[Int]: Int] = [:]
         for edge in graph.edges {
-            guard let from = indices[edge.from], let to = indices[edge.to], from != to else { continue }
+            guard let from = places[edge.from], let to = places[edge.to], from != to else { continue }
             let word = LineageView.word(edge)
             if let index = known[[from, to]] {
-                words[index] += ", \(word)"
+                if !words[index].components(separatedBy: ", ").contains(word) { words[index] += ", \(word)" }
             } else {
                 known[[from, to]] = arrows.count
                 arrows.append((from, to))
                 words.append(word)
             }
         }
-        let layout = LayeredLayout(count: graph.nodes.count, arrows: arrows)
+        let layout = LayeredLayout(count: items.count, arrows: arrows)
         let (tops, height) = Self.rows(layout)
         width =
             Double(max(1, layout.layers.count)) * (Self.box.width + Self.columnGap) - Self.columnGap + 2 * Self.margin
@@ -44,12 +54,53 @@ package struct LineageChart {
             let (from, to) = arrows[index]
             svg.curve(
                 Self.points(route, layout, tops), isBack(route, layout) ? "arrow back" : "arrow",
-                title: "\(graph.nodes[from].name) → \(graph.nodes[to].name): \(words[index])")
+                title: "\(Self.name(items[from])) → \(Self.name(items[to])): \(words[index])")
         }
-        for (index, node) in graph.nodes.enumerated() {
-            draw(node, &svg, x: Self.x(layout.places[index].layer), y: tops[index])
+        for (index, item) in items.enumerated() {
+            let x = Self.x(layout.places[index].layer)
+            switch item {
+            case .node(let node): draw(node, &svg, x: x, y: tops[index])
+            case .folded(let nodes): Self.draw(folded: nodes, &svg, x: x, y: tops[index])
+            }
         }
         return svg.markup()
+    }
+
+    private static func name(_ item: Item) -> String {
+        switch item {
+        case .node(let node): node.name
+        case .folded(let nodes):
+            "\(Format.count(nodes.count)) more \(LineageView.word(nodes[0].kind, plural: nodes.count > 1))"
+        }
+    }
+
+    /// The boxes, and in which of them each node is.
+    private func fold() -> (items: [Item], places: [String: Int]) {
+        var around: [String: Set<String>] = [:]
+        for edge in graph.edges {
+            around[edge.to, default: []].insert("<" + edge.from)
+            around[edge.from, default: []].insert(">" + edge.to)
+        }
+        struct Likeness: Hashable {
+            var kind: LineageNode.Kind
+            var state: LineageNode.State
+            var around: Set<String>
+        }
+        let alike = Dictionary(grouping: graph.nodes.filter { $0.id != graph.root }) {
+            Likeness(kind: $0.kind, state: $0.state, around: around[$0.id] ?? [])
+        }
+        var rest: [String: [LineageNode]] = [:]
+        for group in alike.values where group.count > Self.mostAlike {
+            let folded = Array(group.dropFirst(Self.drawnOfMore))
+            for node in folded { rest[node.id] = folded }
+        }
+        var items: [Item] = [], places: [String: Int] = [:]
+        for node in graph.nodes where places[node.id] == nil {
+            let folded = rest[node.id]
+            for member in folded ?? [node] { places[member.id] = items.count }
+            items.append(folded.map { .folded($0) } ?? .node(node))
+        }
+        return (items, places)
     }
 
     private func isBack(_ route: [Int], _ layout: LayeredLayout) -> Bool {
@@ -103,6 +154,16 @@ package struct LineageChart {
         svg.rectangle(x, y, 5, Self.box.height, "mark")
         svg.label(x + 15, y + 19, Format.short(node.name, 24), "name")
         svg.label(x + 15, y + 35, Format.short(second, 29))
+        svg.closeLink()
+    }
+
+    private static func draw(folded nodes: [LineageNode], _ svg: inout SVG, x: Double, y: Double) {
+        let word = name(.folded(nodes))
+        svg.openLink("#everything", "node more \(nodes[0].kind.rawValue)", title: "\(word), in the table below")
+        svg.rectangle(x, y, box.width, box.height, "box")
+        svg.rectangle(x, y, 5, box.height, "mark")
+        svg.label(x + 15, y + 19, word, "name")
+        svg.label(x + 15, y + 35, "in the table below")
         svg.closeLink()
     }
 }

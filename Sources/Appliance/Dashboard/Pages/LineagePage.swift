@@ -14,6 +14,11 @@ enum LineageView {
         }
     }
 
+    static func word(_ kind: LineageNode.Kind, plural: Bool) -> String {
+        guard plural else { return word(kind) }
+        return kind == .externalDataset ? "datasets elsewhere" : word(kind) + "s"
+    }
+
     static func word(_ edge: LineageEdge) -> String {
         switch edge.kind {
         case .read: edge.label.isEmpty ? "read" : "read for \(edge.label)"
