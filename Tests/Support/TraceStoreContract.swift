@@ -285,8 +285,12 @@ private func checkTraceDeletion(_ traces: any TraceStore, _ experiment: String) 
     older.requestTime = Timestamp(milliseconds: 1000)
     _ = try await traces.put(old)
     _ = try await traces.put(older)
-    _ = try await traces.delete(experimentID: experiment, .until(Timestamp(milliseconds: 5000), limit: 1))
+    #expect(
+        try await traces.delete(experimentID: experiment, .until(Timestamp(milliseconds: 5000), limit: 1)) == [older.id]
+    )
     #expect(try await traces.infos(ids: [old.id, older.id]).map(\.id) == [old.id])
-    _ = try await traces.delete(experimentID: experiment, .until(Timestamp(milliseconds: 2000), limit: nil))
+    #expect(
+        try await traces.delete(experimentID: experiment, .until(Timestamp(milliseconds: 2000), limit: nil)) == [old.id]
+    )
     #expect(try await traces.infos(ids: [old.id, again.id]).map(\.id) == [again.id])
 }

@@ -15,6 +15,7 @@ package final class APIClient: Sendable {
     private let http: HTTPClient
     private let timeout: TimeAmount
     private let patience: Double
+    private let reachability: Reachability?
 
     /// - Parameters:
     ///   - baseURL: `http://127.0.0.1:8080`, with or without a final slash.
@@ -23,9 +24,10 @@ package final class APIClient: Sendable {
     ///   - timeout: seconds a whole exchange may take.
     ///   - patience: seconds for which a server that refuses connections is tried again; nothing was sent to it, so no
     ///     request arrives twice.
+    ///   - reachability: is told of every answer, and of every question without one.
     package init(
         baseURL: String, token: String? = nil, authorization: String? = nil, dialect: Dialect = .nestbox,
-        timeout: Double = 300, patience: Double = 0
+        timeout: Double = 300, patience: Double = 0, reachability: Reachability? = nil
     ) throws {
         guard let url = URL(string: baseURL), url.scheme == "http" || url.scheme == "https", url.host != nil else {
             throw NestboxError.invalid("`\(baseURL)` is not the address of a server", hint: "expected http://host:port")
@@ -35,6 +37,7 @@ package final class APIClient: Sendable {
         self.authorization = authorization ?? token.map { "Bearer \($0)" }
         self.timeout = .milliseconds(Int64(timeout * 1000))
         self.patience = patience
+        self.reachability = reachability
         http = Self.sharedHTTP
     }
 
@@ -118,8 +121,10 @@ package final class APIClient: Sendable {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
+            reachability?.note(answered: false)
             throw noAnswer(error)
         }
+        reachability?.note(answered: true)
         guard (200..<300).contains(Int(response.status.code)) else {
             throw try await failure(response, method: method, path: path)
         }
@@ -193,8 +198,12 @@ package final class APIClient: Sendable {
     /// Not `unauthenticated`: who asked Nestbox has no part in it.
     private var refusedCredentials: NestboxError {
         NestboxError(
-            .unavailable, "the MLflow server at \(baseURL) refuses Nestbox's credentials",
-            hint: "set NESTBOX_TRACKING_TOKEN, or NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD")
+            .unavailable,
+            "the MLflow server at \(baseURL) "
+                + (authorization == nil ? "asks for credentials" : "refuses Nestbox's credentials"),
+            hint:
+                "set NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD, or NESTBOX_TRACKING_TOKEN, for nestbox serve"
+        )
     }
 }
 

@@ -12,6 +12,8 @@ package struct MLflowServer: Sendable {
     /// Without credentials.
     package let address: String
     package let version: String
+    private let probe: APIClient
+    private let reachability: Reachability
 
     /// What Nestbox sends along; from the environment, so that it shows in no process list.
     package struct Credentials: Sendable {
@@ -37,33 +39,80 @@ package struct MLflowServer: Sendable {
 
     /// Asks the server who it is and whether it lets Nestbox in. Throws, naming the address, when nobody answers, when it is
     /// no MLflow server or too old a one, and when it refuses the credentials.
-    /// - Parameter timeout: seconds for an exchange that moves no file.
-    package static func connect(_ url: String, _ credentials: Credentials, timeout: Double = 60) async throws
-        -> MLflowServer
-    {
+    /// - Parameters:
+    ///   - timeout: seconds for an exchange that moves no file.
+    ///   - patience: seconds for which a server that does not answer is asked again.
+    ///   - waiting: told once, when the first question had no answer.
+    package static func connect(
+        _ url: String, _ credentials: Credentials, timeout: Double = 60, patience: Double = 0,
+        waiting: (NestboxError) -> Void = { _ in }
+    ) async throws -> MLflowServer {
         guard var parts = URLComponents(string: url), parts.host != nil, ["http", "https"].contains(parts.scheme) else {
             throw NestboxError.invalid(
                 "the tracking URL is not the address of a server", hint: "expected http://host:port or https://host")
         }
         var credentials = credentials
         // As MLflow's own clients take them; from here on they are out of the address, and of every message.
-        if let user = parts.user { (credentials.username, credentials.password) = (user, parts.password) }
+        if let user = parts.user {
+            credentials = Credentials(username: user, password: parts.password ?? credentials.password)
+        }
         (parts.user, parts.password) = (nil, nil)
         let address = parts.string ?? ""
+        let reachability = Reachability()
         func client(_ version: String, timeout: Double) throws -> APIClient {
             try APIClient(
                 baseURL: address, authorization: credentials.authorization, dialect: .mlflow(version: version),
-                timeout: timeout)
+                timeout: timeout, reachability: reachability)
         }
         let probe = try client("", timeout: 10)
-        let version = try await Self.version(probe)
+        let version = try await awaitVersion(probe, for: patience, waiting)
         try await checkAccess(probe)
         let real = try client(version, timeout: timeout)
         let serves = try await servesArtifacts(probe)
         return MLflowServer(
             tracking: RemoteTracking(real, artifactLocation: serves ? nil : ownLocation),
             registry: RemoteRegistry(real), traces: RemoteTraces(real), artifacts: serves ? RemoteArtifacts(real) : nil,
-            address: probe.baseURL, version: version)
+            address: probe.baseURL, version: version, probe: try client(version, timeout: probeSeconds),
+            reachability: reachability)
+    }
+
+    private static let probeSeconds = 2.0
+
+    /// False when it did not answer when it was last asked, and does not now. Asks nothing while it answers.
+    @Sendable package func isBack() async -> Bool {
+        if reachability.answered { return true }
+        return await answers()
+    }
+
+    /// Whether it answers. Asks within two seconds, unless somebody asked something in the last five.
+    @Sendable package func answers() async -> Bool {
+        if let known = reachability.answered(within: .seconds(5)) { return known }
+        do {
+            try await probe.send(.GET, "/version")
+            return true
+        } catch {
+            // Also when a proxy in between says that nobody is there.
+            reachability.note(answered: false)
+            return false
+        }
+    }
+
+    /// Both may have been started at the same moment, and an MLflow server takes its time.
+    private static func awaitVersion(
+        _ client: APIClient, for patience: Double, _ waiting: (NestboxError) -> Void
+    ) async throws -> String {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        var isFirst = true
+        while true {
+            do {
+                return try await version(client)
+            } catch let error as NestboxError where error.code == .unavailable && error.cause != nil {
+                guard ContinuousClock.now < deadline else { throw error }
+                if isFirst { waiting(error) }
+                isFirst = false
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
     }
 
     /// Below a name that no experiment's number takes.
@@ -79,8 +128,10 @@ package struct MLflowServer: Sendable {
         } catch let error as NestboxError where error.code == .unavailable {
             throw NestboxError(
                 .unavailable, "cannot use the MLflow server: \(error.message)",
-                hint:
-                    "check --tracking-url (NESTBOX_TRACKING_URL), and that the server runs and may be reached from here",
+                // Without a cause it did answer, and the hint is about that.
+                hint: error.cause == nil
+                    ? error.hint
+                    : "check --tracking-url (NESTBOX_TRACKING_URL), and that the server runs and may be reached from here",
                 cause: error.cause)
         } catch let error as NestboxError {
             throw notMLflow(client.baseURL, error.message)

@@ -168,20 +168,38 @@ package struct RemoteTraces: TraceStore {
             total: count("total_count"))
     }
 
-    /// The protocol tells only how many were removed; of those chosen by age, no identifiers come back.
+    private static let largestPage = 500
+
+    /// The protocol tells only how many were removed. So those to remove are looked up before, and removed by name.
     package func delete(experimentID: String, _ selection: TraceSelection) async throws -> [String] {
-        var body: [String: JSONValue] = ["experiment_id": .string(experimentID)]
-        var ids: [String] = []
+        let ids: [String]
         switch selection {
         case .ids(let chosen):
-            guard !chosen.isEmpty else { return [] }
             ids = try await infos(ids: chosen).filter { $0.experimentID == experimentID }.map(\.id)
-            body["request_ids"] = .array(chosen.map(JSONValue.string))
         case .until(let moment, let limit):
-            body["max_timestamp_millis"] = .int(moment.milliseconds)
-            body["max_traces"] = limit.map { .int(Int64($0)) }
+            ids = try await oldest(limit ?? .max, in: experimentID, until: moment)
         }
-        try await ask(.POST, "/delete-traces", .object(body))
+        for start in stride(from: 0, to: ids.count, by: Self.largestPage) {
+            let some = ids[start..<min(start + Self.largestPage, ids.count)]
+            try await ask(
+                .POST, "/delete-traces",
+                ["experiment_id": .string(experimentID), "request_ids": .array(some.map(JSONValue.string))])
+        }
+        return ids
+    }
+
+    private func oldest(_ limit: Int, in experimentID: String, until moment: Timestamp) async throws -> [String] {
+        guard moment.milliseconds >= 0 else { return [] }
+        var ids: [String] = [], token: String?
+        repeat {
+            let page = try await search(
+                TraceSearch(
+                    experimentIDs: [experimentID], filter: "attributes.timestamp_ms <= \(moment.milliseconds)",
+                    orderBy: ["timestamp_ms ASC"], maxResults: min(Self.largestPage, limit - ids.count),
+                    pageToken: token))
+            ids += page.items.map(\.id)
+            token = page.nextPageToken
+        } while token != nil && ids.count < limit
         return ids
     }
 

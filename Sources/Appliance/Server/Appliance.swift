@@ -160,8 +160,8 @@ package final class Appliance: Sendable {
             external.map { RecordedTraces($0.traces, store: telemetry) }
             ?? EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: ambient)
         garbage = GarbageCollector(
-            tracking: tracking, deleted: embeddedTracking, traces: traces, registry: registry, artifacts: artifacts,
-            stores: [decisions, telemetry], ambient: ambient)
+            tracking: tracking, deleted: embeddedTracking, traces: traces, registry: registry,
+            artifacts: external?.artifacts == nil ? artifacts : nil, stores: [decisions, telemetry], ambient: ambient)
         let sources = LineageSources(
             datasets: datasets, tracking: tracking, registry: registry, serving: embeddedServing)
         lineage = LineageWalk(sources)
@@ -212,6 +212,7 @@ package final class Appliance: Sendable {
             attemptEnded: { [tracking, ambient] in
                 try await AbandonedRuns.end(of: $0, tracking: tracking, ambient: ambient)
             },
+            mayStart: { [external = options.external] in await external?.isBack() ?? true },
             logger: logger)
         let lineageSender = reporter.map {
             OpenLineageSender(store: decisions, outbox: embeddedWebhooks.outbox, reporter: $0, logger: logger)
@@ -230,7 +231,8 @@ package final class Appliance: Sendable {
                             stores: [decisions, telemetry], retention: eventRetention,
                             collect: { [garbage, days = options.keptDeletedDays] in
                                 try await garbage.collect(olderThan: days)
-                            }, logger: logger)),
+                            }, retryDeployments: { [embeddedServing] in try await embeddedServing.retryUnavailable() },
+                            logger: logger)),
                     .init(service: schedule),
                     .init(
                         service: DeliveryService(

@@ -10,15 +10,22 @@ package struct ExternalTracking: Sendable {
     package var artifacts: (any ArtifactStore)?
     /// For people; holds no credentials.
     package var address: String
+    /// Whether it answers; takes two seconds at most.
+    package var answers: @Sendable () async -> Bool
+    /// The same, but asks only when it did not answer before.
+    package var isBack: @Sendable () async -> Bool
 
     package init(
         tracking: any Tracking & LoggedModelStore, registry: any ModelRegistry, traces: any TraceStore,
-        artifacts: (any ArtifactStore)?, address: String
+        artifacts: (any ArtifactStore)?, address: String, answers: @escaping @Sendable () async -> Bool,
+        isBack: @escaping @Sendable () async -> Bool
     ) {
         self.tracking = tracking
         self.registry = registry
         self.traces = traces
         self.artifacts = artifacts
         self.address = address
+        self.answers = answers
+        self.isBack = isBack
     }
 }

@@ -11,7 +11,7 @@ actor GarbageCollector {
     private let deleted: (any RetentionStore)?
     private let traces: any TraceStore
     private let registry: any ModelRegistry
-    private let artifacts: any ArtifactStore
+    private let artifacts: (any ArtifactStore)?
     private let stores: [Store]
     private let ambient: Ambient
     private var isCollecting = false
@@ -19,10 +19,12 @@ actor GarbageCollector {
     private static let batch = 200
     private static let day = 86_400.0
 
-    /// - Parameter deleted: nil when runs are kept elsewhere, where they are collected, too.
+    /// - Parameters:
+    ///   - deleted: nil when runs are kept elsewhere, where they are collected, too.
+    ///   - artifacts: nil when files are kept elsewhere.
     init(
         tracking: any Tracking, deleted: (any RetentionStore)?, traces: any TraceStore, registry: any ModelRegistry,
-        artifacts: any ArtifactStore, stores: [Store], ambient: Ambient
+        artifacts: (any ArtifactStore)?, stores: [Store], ambient: Ambient
     ) {
         self.tracking = tracking
         self.deleted = deleted
@@ -31,6 +33,17 @@ actor GarbageCollector {
         self.artifacts = artifacts
         self.stores = stores
         self.ambient = ambient
+    }
+
+    /// The same for who asks for it, and counts on it. Throws `not_implemented` when runs are kept elsewhere.
+    func collectOnDemand(olderThan days: Double?) async throws -> GarbageReport {
+        guard deleted != nil else {
+            throw NestboxError(
+                .notImplemented,
+                "runs and their files are kept by an MLflow server, which collects no garbage over HTTP",
+                hint: "run `mlflow gc` on its machine; what is kept here is collected every hour")
+        }
+        return try await collect(olderThan: days)
     }
 
     /// - Parameter days: what was deleted at least so long ago can no longer be restored afterwards; nil keeps it.
@@ -53,7 +66,7 @@ actor GarbageCollector {
             }
             try await removeLeftovers(deleted, &report)
         }
-        report.artifacts = try await artifacts.collectGarbage()
+        if let artifacts { report.artifacts = try await artifacts.collectGarbage() }
         for store in stores { report.databaseBytes += try await store.reclaimFreePages() }
         if !report.isEmpty {
             let facts = try JSON.decode(JSONValue.self, from: try JSON.encode(report))
@@ -123,7 +136,7 @@ actor GarbageCollector {
         if needed.contains(where: { $0 == path || $0.hasPrefix(path + "/") || path.hasPrefix($0 + "/") }) {
             return false
         }
-        try await artifacts.delete(path)
+        try await artifacts?.delete(path)
         return true
     }
 

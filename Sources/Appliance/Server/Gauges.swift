@@ -47,6 +47,13 @@ extension Appliance {
                     name: "nestbox_prediction_latency_p99_seconds", help: "Over the last thousand requests.",
                     labels: [("deployment", item.deployment)], value: p99 / 1000))
         }
+        if let external = options.external {
+            let answers = await external.answers()
+            gauges.append(
+                Gauge(
+                    name: "nestbox_tracking_up", help: "Whether the MLflow server behind this one answers.",
+                    value: answers ? 1 : 0))
+        }
         let open = try await monitor.alerts(open: true, limit: 1000)
         gauges.append(Gauge(name: "nestbox_open_alerts", help: "Drift alerts now open.", value: Double(open.count)))
         return gauges

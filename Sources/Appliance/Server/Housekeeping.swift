@@ -6,11 +6,12 @@ import Storage
 import Synchronization
 
 /// Keeps the files short: checkpoints each when its write-ahead log has grown past 16 MiB, and hourly removes old events and
-/// what was deleted long enough ago.
+/// what was deleted long enough ago. Tries again to load deployments whose files are with a server that was away.
 struct Housekeeping: Service {
     let stores: [Store]
     let retention: [EventRetention]
     let collect: @Sendable () async throws -> GarbageReport
+    let retryDeployments: @Sendable () async throws -> Void
     let logger: Logger
 
     /// In ticks of 20 seconds.
@@ -22,12 +23,23 @@ struct Housekeeping: Service {
             var tick = 0
             for await _ in AsyncTimerStream(every: .seconds(20)) {
                 for store in stores where store.walSize > 16 << 20 { _ = try? await store.checkpoint() }
+                await retry()
                 if tick % Self.pruneEvery == 0 {
                     await prune()
                     await collectGarbage()
                 }
                 tick += 1
             }
+        }
+    }
+
+    private func retry() async {
+        do {
+            try await retryDeployments()
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.warning("deployments could not be loaded again: \(error)")
         }
     }
 

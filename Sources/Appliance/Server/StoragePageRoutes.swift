@@ -10,7 +10,7 @@ enum StoragePageRoutes {
         [
             PageRoutes.page("/storage", "Storage") { _ in try await page(appliance) }(appliance),
             PageRoutes.form("/storage/collect", "Remove what was deleted long enough ago") { _ in
-                _ = try await appliance.garbage.collect(olderThan: appliance.options.keptDeletedDays)
+                _ = try await appliance.garbage.collectOnDemand(olderThan: appliance.options.keptDeletedDays)
                 return .redirect(to: "/storage")
             },
         ]

@@ -15,6 +15,8 @@ enum SystemRoutes {
         var jobSlots: Int
         /// The server that keeps runs, models and traces; nil when it is this one.
         var trackingURL: String?
+        /// Whether that server answers; nil when it is this one.
+        var trackingAnswers: Bool?
     }
 
     struct BackupResult: Codable, Sendable {
@@ -28,7 +30,8 @@ enum SystemRoutes {
                 let uptime = Ambient.live.now().seconds(since: appliance.startedAt)
                 return Health(
                     status: "ok", version: Appliance.version, uptimeSeconds: uptime,
-                    jobSlots: appliance.options.jobSlots, trackingURL: appliance.options.external?.address)
+                    jobSlots: appliance.options.jobSlots, trackingURL: appliance.options.external?.address,
+                    trackingAnswers: await appliance.options.external?.answers())
             }.with { $0.isBrief = true },
             .get("/ready", "System", "Whether both database files answer", returns: Acknowledgement.self) { _ in
                 try await appliance.decisions.ping()
@@ -62,7 +65,7 @@ enum SystemRoutes {
                 if let days = request.olderThanDays, !(days >= 0 && days <= 36_500) {
                     throw NestboxError.invalid("`olderThanDays` is \(days); expected 0 to 36500")
                 }
-                return try await appliance.garbage.collect(
+                return try await appliance.garbage.collectOnDemand(
                     olderThan: request.olderThanDays ?? appliance.options.keptDeletedDays)
             },
         ]

@@ -37,9 +37,11 @@ struct ServerOptions: ParsableArguments {
     var webhookTargets: String?
     @Option(
         help:
-            "An MLflow server that keeps runs, models and traces instead (NESTBOX_TRACKING_URL); credentials in NESTBOX_TRACKING_TOKEN, or NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD."
+            "An MLflow server that keeps runs, models and traces instead (NESTBOX_TRACKING_URL); credentials in NESTBOX_TRACKING_TOKEN, or NESTBOX_TRACKING_USERNAME and NESTBOX_TRACKING_PASSWORD, or the same of MLFLOW_."
     )
     var trackingUrl: String?
+    @Option(help: "Seconds to wait at the start for that server to answer (NESTBOX_TRACKING_WAIT; default 60).")
+    var trackingWait: String?
     @Option(
         help:
             "Who is told of lineage by OpenLineage events (NESTBOX_OPENLINEAGE_URL): the address of a receiver, or of a server like Marquez, whose /api/v1/lineage it then is. Its key in OPENLINEAGE_API_KEY."
@@ -67,9 +69,10 @@ struct ServerOptions: ParsableArguments {
         OpenFiles.raiseLimit()
         let known: Set = [
             "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
-            "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-token",
-            "tracking-username", "tracking-password",
-            "keep-deleted", "openlineage-url", "openlineage-namespace", "openlineage-api-key", "threads", "url", "samples",
+            "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-wait",
+            "tracking-token", "tracking-username", "tracking-password",
+            "keep-deleted", "openlineage-url", "openlineage-namespace", "openlineage-api-key", "threads", "url",
+            "samples",
         ]
         let path = config ?? "nestbox.yaml"
         var file: (text: String, path: String)?
@@ -85,7 +88,7 @@ struct ServerOptions: ParsableArguments {
                 "data": data, "host": host, "port": port, "token": token, "job-slots": jobSlots,
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
                 "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
-                "tracking-url": trackingUrl,
+                "tracking-url": trackingUrl, "tracking-wait": trackingWait,
                 "keep-deleted": keepDeleted, "openlineage-url": openlineageUrl,
                 "openlineage-namespace": openlineageNamespace,
             ],
@@ -134,16 +137,29 @@ struct ServerOptions: ParsableArguments {
 
     private func external(_ settings: Settings) async throws -> ExternalTracking? {
         guard let url = settings.string("tracking-url"), !url.isEmpty else { return nil }
-        let server = try await MLflowServer.connect(
-            url,
-            .init(
-                token: settings.string("tracking-token"), username: settings.string("tracking-username"),
-                password: settings.string("tracking-password")))
+        let patience = try settings.integer("tracking-wait", in: 0...86_400) ?? 60
+        let server = try await MLflowServer.connect(url, credentials(settings), patience: Double(patience)) { error in
+            Terminal.say("tracking: \(error.message); waiting up to \(patience) s for it")
+        }
         let files = server.artifacts == nil ? "this server, because that one serves none" : "that server"
         Terminal.say("tracking: MLflow \(server.version) at \(server.address); files are kept by \(files)")
         return ExternalTracking(
             tracking: server.tracking, registry: server.registry, traces: server.traces, artifacts: server.artifacts,
-            address: server.address)
+            address: server.address, answers: server.answers, isBack: server.isBack)
+    }
+
+    /// Nestbox's own variables, or else all those of MLflow's clients: never a user of one with a password of the other.
+    private func credentials(_ settings: Settings) -> MLflowServer.Credentials {
+        let own = MLflowServer.Credentials(
+            token: settings.string("tracking-token"), username: settings.string("tracking-username"),
+            password: settings.string("tracking-password"))
+        guard own.token == nil, own.username == nil, own.password == nil else { return own }
+        let environment = ProcessInfo.processInfo.environment
+        let username = environment["MLFLOW_TRACKING_USERNAME"]
+        return MLflowServer.Credentials(
+            // Where both are set, MLflow's clients send the name.
+            token: username == nil ? environment["MLFLOW_TRACKING_TOKEN"] : nil, username: username,
+            password: environment["MLFLOW_TRACKING_PASSWORD"])
     }
 }
 

@@ -36,6 +36,7 @@ package final class JobRunner: Service {
     private let mintToken: @Sendable (_ jobID: String) async throws -> String
     private let revokeToken: @Sendable (_ jobID: String) async throws -> Void
     private let attemptEnded: @Sendable (Job) async throws -> Void
+    private let mayStart: @Sendable () async -> Bool
     private let logger: Logger
     private let inFlight = Mutex<Set<String>>([])
 
@@ -47,12 +48,13 @@ package final class JobRunner: Service {
     ///   - revokeToken: takes that job's secret back when the child is gone.
     ///   - attemptEnded: called with the job after each child's end, for each attempt whose lease ran out, and at boot for
     ///     each attempt lost with an earlier server; the place to end what a killed worker left open.
+    ///   - mayStart: asked before each attempt; while it says no, due jobs wait, and use up none of their attempts.
     package init(
         queue: EmbeddedJobQueue, slots: Int = 1, serverURL: @escaping @Sendable () async throws -> String,
         executable: String? = nil, mintToken: @escaping @Sendable (String) async throws -> String,
         revokeToken: @escaping @Sendable (String) async throws -> Void,
-        attemptEnded: @escaping @Sendable (Job) async throws -> Void = { _ in }, options: Options = Options(),
-        logger: Logger
+        attemptEnded: @escaping @Sendable (Job) async throws -> Void = { _ in },
+        mayStart: @escaping @Sendable () async -> Bool = { true }, options: Options = Options(), logger: Logger
     ) {
         self.queue = queue
         self.slots = slots
@@ -61,6 +63,7 @@ package final class JobRunner: Service {
         self.mintToken = mintToken
         self.revokeToken = revokeToken
         self.attemptEnded = attemptEnded
+        self.mayStart = mayStart
         self.options = options
         self.logger = logger
     }
@@ -119,7 +122,7 @@ package final class JobRunner: Service {
     /// A due job, marked as in flight, when a slot is free, and the name under which its child leases.
     private func takeDue() async throws -> (job: Job, worker: String)? {
         let busy = inFlight.withLock { $0 }
-        guard busy.count < slots else { return nil }
+        guard busy.count < slots, await mayStart() else { return nil }
         let worker = EmbeddedJobQueue.localWorkerPrefix + queue.ambient.newID()
         guard let job = try await queue.nextDue(for: worker, excluding: busy) else { return nil }
         inFlight.withLock { _ = $0.insert(job.id) }

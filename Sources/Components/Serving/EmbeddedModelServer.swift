@@ -27,6 +27,12 @@ package final class EmbeddedModelServer: ModelServer, PredictionLog {
         var state: State
         let recorder: ServingRecorder
 
+        /// Whether the failure is another server's, and may pass.
+        var waitsForServer: Bool {
+            guard case .failed(let error) = state else { return false }
+            return (error.cause as? NestboxError)?.code == .unavailable
+        }
+
         func model() throws -> ServedModel {
             switch state {
             case .serving(let model): return model
@@ -68,12 +74,27 @@ package final class EmbeddedModelServer: ModelServer, PredictionLog {
             for deployment in try await decisions.read(DeploymentTable.all) {
                 let state: State
                 do {
-                    let version = try await registry.version(deployment.model, deployment.version)
-                    state = .serving(try await load(version, lookup: deployment.lookup))
+                    state = .serving(try await load(deployment))
                 } catch {
                     state = .failed(try await reportFailure(of: deployment, error))
                 }
                 install(deployment, state)
+            }
+        }
+    }
+
+    /// Loads again what could not be loaded because the server did not answer that keeps the models.
+    package func retryUnavailable() async throws {
+        try await changes.run { [self] in
+            for deployment in slots.withLock({ $0.values.filter(\.waitsForServer).map(\.deployment) }) {
+                do {
+                    install(deployment, .serving(try await load(deployment)))
+                    logger.notice("deployment \(deployment.name) serves again")
+                } catch let error as NestboxError where error.code == .unavailable {
+                    // Still away; its failure is recorded already.
+                } catch {
+                    install(deployment, .failed(try await reportFailure(of: deployment, error)))
+                }
             }
         }
     }
@@ -100,6 +121,11 @@ package final class EmbeddedModelServer: ModelServer, PredictionLog {
             let recorder = slots[deployment.name]?.recorder ?? ServingRecorder()
             slots[deployment.name] = Slot(deployment: deployment, state: state, recorder: recorder)
         }
+    }
+
+    private func load(_ deployment: Deployment) async throws -> ServedModel {
+        let version = try await registry.version(deployment.model, deployment.version)
+        return try await load(version, lookup: deployment.lookup)
     }
 
     private func load(_ version: ModelVersion, lookup: [String]) async throws -> ServedModel {

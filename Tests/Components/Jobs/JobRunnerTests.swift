@@ -14,18 +14,24 @@ private final class TestRunner: Sendable {
     let revoked: Revoked
     /// Jobs that the runner was told to tidy up after.
     let ended = Ended()
+    let gate = Gate()
     var directory: TemporaryDirectory { test.directory }
 
     final class Revoked: Sendable {
         let jobs = Mutex<[String]>([])
     }
+    final class Gate: Sendable {
+        let isOpen = Atomic(true)
+        let refused = Atomic(0)
+    }
     final class Ended: Sendable {
         let jobs = Mutex<[Job]>([])
     }
 
-    init(_ script: String, slots: Int = 1, grace: Double = 10, logLimit: Int64 = 1 << 20, ambient: Ambient = .live)
-        throws
-    {
+    init(
+        _ script: String, slots: Int = 1, grace: Double = 10, logLimit: Int64 = 1 << 20, ambient: Ambient = .live,
+        isOpen: Bool = true
+    ) throws {
         test = try TestQueue(
             ambient: ambient, policy: RetryPolicy(base: 0.02, limit: 0.05), limits: .init(slots: slots, log: logLimit))
         let path = test.directory.file("worker.sh")
@@ -33,12 +39,18 @@ private final class TestRunner: Sendable {
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
         var options = JobRunner.Options()
         options.grace = grace
-        let revoked = Revoked(), ended = self.ended
+        let revoked = Revoked(), ended = self.ended, gate = self.gate
+        gate.isOpen.store(isOpen, ordering: .sequentiallyConsistent)
         self.revoked = revoked
         let runner = JobRunner(
             queue: test.queue, slots: slots, serverURL: { "http://server:1" }, executable: path,
             mintToken: { "token-of-\($0)" }, revokeToken: { job in revoked.jobs.withLock { $0.append(job) } },
-            attemptEnded: { job in ended.jobs.withLock { $0.append(job) } }, options: options,
+            attemptEnded: { job in ended.jobs.withLock { $0.append(job) } },
+            mayStart: {
+                let isOpen = gate.isOpen.load(ordering: .sequentiallyConsistent)
+                if !isOpen { gate.refused.add(1, ordering: .sequentiallyConsistent) }
+                return isOpen
+            }, options: options,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         task = Task { try await runner.run() }
     }
@@ -89,6 +101,17 @@ private final class TestRunner: Sendable {
             log.components(separatedBy: "args: worker --url http://server:1 --job \(job.id)\n").count == 3, "\(log)")
         #expect(log.components(separatedBy: "token: token-of-\(job.id)\n").count == 3)
         #expect(runner.revoked.jobs.withLock { $0 } == [job.id, job.id])
+    }
+
+    /// Somebody else's server, which jobs cannot do without, is away.
+    @Test func jobsWaitWhileNoneMayStart() async throws {
+        let runner = try TestRunner("exit 3", isOpen: false)
+        let job = try await runner.submit()
+        try await runner.wait { runner.gate.refused.load(ordering: .sequentiallyConsistent) > 2 ? true : nil }
+        let waiting = try await runner.test.queue.job(id: job.id)
+        #expect(waiting.state == .queued && waiting.attempt == 0)
+        runner.gate.isOpen.store(true, ordering: .sequentiallyConsistent)
+        #expect(try await runner.wait(for: job) { $0.state.isFinal }.attempt == 1)
     }
 
     @Test func aKilledChildGivesItsLeaseBackAtOnce() async throws {

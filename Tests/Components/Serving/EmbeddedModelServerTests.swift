@@ -88,6 +88,27 @@ import Testing
         #expect(try await again.server.predict("bad", rows: ServingFixture.rows).outputs == expected)
     }
 
+    @Test func whatWasAwayAtTheStartServesOnceItIsBack() async throws {
+        let fixture = try await ServingFixture()
+        try await fixture.deploy()
+        let expected = try await fixture.server.predict("d", rows: ServingFixture.rows).outputs
+        await fixture.server.logWriter.flush()
+        try fixture.decisions.close()
+        try fixture.telemetry.close()
+
+        let again = try await ServingFixture(directory: fixture.directory)
+        again.registry.setAway(true)
+        try await again.server.loadDeployments()
+        try await again.server.retryUnavailable()
+        await expectError(.unavailable, mentions: "http://mlflow") {
+            _ = try await again.server.predict("d", rows: ServingFixture.rows)
+        }
+        again.registry.setAway(false)
+        try await again.server.retryUnavailable()
+        #expect(try await again.server.predict("d", rows: ServingFixture.rows).outputs == expected)
+        #expect(try await again.decisions.eventLog().filter { $0.kind == "deployment.failed" }.count == 1)
+    }
+
     @Test func aFolderWithoutAModelIsRefused() async throws {
         let fixture = try await ServingFixture()
         fixture.registry.add("torch", source: "mlflow-artifacts:/1/other/artifacts/model")

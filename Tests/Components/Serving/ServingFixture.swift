@@ -73,9 +73,12 @@ struct ServingFixture {
 /// The part of a registry that serving asks for.
 final class MemoryRegistry: ModelRegistry {
     private let sources = Mutex<[String: [String]]>([:])
+    private let isAway = Atomic(false)
 
     func add(_ name: String, source: String) { sources.withLock { $0[name, default: []].append(source) } }
     func removeAll() { sources.withLock { $0 = [:] } }
+    /// As if somebody else's server kept the versions.
+    func setAway(_ away: Bool) { isAway.store(away, ordering: .sequentiallyConsistent) }
 
     func model(_ name: String) async throws -> RegisteredModel {
         guard let versions = sources.withLock({ $0[name] }) else { throw NestboxError.notFound("model", name) }
@@ -86,6 +89,9 @@ final class MemoryRegistry: ModelRegistry {
     }
 
     func version(_ name: String, _ version: Int) async throws -> ModelVersion {
+        guard !isAway.load(ordering: .sequentiallyConsistent) else {
+            throw NestboxError(.unavailable, "no answer from http://mlflow")
+        }
         guard let versions = sources.withLock({ $0[name] }), versions.indices.contains(version - 1) else {
             throw NestboxError.notFound("version of model `\(name)`", "\(version)")
         }
