@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""log-metric throughput: Nestbox and MLflow's own server, side by side on one machine.
+"""Tracking: Nestbox and MLflow's own server, side by side on one machine.
 
-Both get the same requests from the same load generator (wrk), in alternating runs. Prints one JSON line per
-measurement and one with the ratios of the medians. After each run the points that the server really stored are counted.
+- log-metric from 1 and 8 connections: both get the same requests from the same load generator (wrk), in alternating runs;
+  after each run the points that the server really stored are counted;
+- rounds of create + log-batch (100 metrics) + get, over one kept-alive connection of this program;
+- runs/search ordered by a metric over 10,000 runs x 20 metrics (--search-runs), which both answer alike;
+- memory when idle, and the time from start to the first answer.
+
+Prints one JSON line per measurement and one with the medians and their ratios. `--sync commit` goes to Nestbox.
 
     python3 Benchmarks/peers/tracking.py --nestbox .build/release/nestbox --mlflow VENV/bin/mlflow
 
 needs wrk (Debian) and a virtual environment with mlflow (PyPI).
 """
-import argparse, json, os, platform, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, http.client, json, os, platform, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
 
 def call(url, path, body=None):
@@ -57,6 +62,18 @@ class Server:
             if not token:
                 return total
 
+    def resident_megabytes(self):
+        """Of the process and its children."""
+        pids, total = [self.process.pid], 0
+        for pid in pids:
+            try:
+                total += int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    pids += map(int, open(f"/proc/{pid}/task/{task}/children").read().split())
+            except OSError:
+                pass
+        return round(total / 1024, 1)
+
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
@@ -98,23 +115,94 @@ def load(server, connections, seconds, directory):
             "stored": server.stored(run, "loss"), "errors": int(errors.group(1)) if errors else 0}
 
 
+class Connection:
+    """One kept-alive connection, without the cost of a client library."""
+
+    def __init__(self, url):
+        self.connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=300)
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body)
+        self.connection.request(method, path, data, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            sys.exit(f"{method} {path}: {answer.status} {text[:300]}")
+        return json.loads(text)
+
+
+def rounds(server, seconds):
+    """Runs made, logged to and read per second, and the 99th percentile of a round's milliseconds."""
+    connection, times, begin = Connection(server.url), [], time.perf_counter()
+    metrics = [{"key": f"m{i}", "value": i / 7, "timestamp": 1700000000000, "step": 0} for i in range(100)]
+    while time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        run = connection.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": server.experiment, "start_time": 1})
+        run = run["run"]["info"]["run_id"]
+        connection.call("POST", "/api/2.0/mlflow/runs/log-batch", {"run_id": run, "metrics": metrics, "params": [], "tags": []})
+        found = connection.call("GET", f"/api/2.0/mlflow/runs/get?run_id={run}&run_uuid={run}")["run"]
+        if len(found["data"]["metrics"]) != 100:
+            sys.exit(f"{server.name}: a run came back with {len(found['data']['metrics'])} metrics")
+        times.append(time.perf_counter() - start)
+    return {"rounds_per_second": len(times) / sum(times), "p99_ms": sorted(times)[int(len(times) * 0.99)] * 1e3}
+
+
+def fill(server, count):
+    """`count` runs with 20 metrics each, the same ones at every server."""
+    connection = Connection(server.url)
+    server.searched = connection.call("POST", "/api/2.0/mlflow/experiments/create", {"name": "searched"})["experiment_id"]
+    for i in range(count):
+        run = connection.call("POST", "/api/2.0/mlflow/runs/create",
+                              {"experiment_id": server.searched, "start_time": 1 + i, "run_name": f"run-{i}"})
+        metrics = [{"key": f"m{k}", "value": (i * 7919 + k * 104729) % 1_000_003 / 1_000_003, "timestamp": 1, "step": 0}
+                   for k in range(20)]
+        connection.call("POST", "/api/2.0/mlflow/runs/log-batch",
+                        {"run_id": run["run"]["info"]["run_id"], "metrics": metrics, "params": [], "tags": []})
+
+
+def search(server):
+    """Seconds of one search, and the names of the runs it gave."""
+    connection, start = Connection(server.url), time.perf_counter()
+    page = connection.call("POST", "/api/2.0/mlflow/runs/search",
+                           {"experiment_ids": [server.searched], "order_by": ["metrics.m3 DESC"], "max_results": 100})
+    return time.perf_counter() - start, [run["info"]["run_name"] for run in page["runs"]]
+
+
+def compare_search(servers, count, runs):
+    for server in servers:
+        start = time.perf_counter()
+        fill(server, count)
+        print(json.dumps({"peer": server.name, "filled_seconds": round(time.perf_counter() - start, 1)}), flush=True)
+    found = {server.name: [search(server) for _ in range(runs + 1)][1:] for server in servers}
+    if found["nestbox"][0][1] != found["mlflow"][0][1]:
+        sys.exit("the two servers found different runs")
+    median = {name: statistics.median(seconds for seconds, _ in results) for name, results in found.items()}
+    return {"seconds": median, "ratio": median["mlflow"] / median["nestbox"]}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nestbox", required=True)
     parser.add_argument("--mlflow", required=True)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--search-runs", type=int, default=10_000, help="0 leaves the search out; filling MLflow takes many minutes")
+    parser.add_argument("--sync", default="checkpoint", help="Nestbox's --sync")
     options = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="nestbox-bench-")
     ours, theirs = free_port(), free_port()
     servers = [
-        Server("nestbox", [os.path.abspath(options.nestbox), "serve", "--data", directory + "/data", "--port", str(ours)],
+        Server("nestbox", [os.path.abspath(options.nestbox), "serve", "--data", directory + "/data", "--port", str(ours),
+                            "--sync", options.sync],
                f"http://127.0.0.1:{ours}", directory),
         Server("mlflow", [os.path.abspath(options.mlflow), "server", "--host", "127.0.0.1", "--port", str(theirs), "--workers", "1",
                           "--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--artifacts-destination", directory + "/mlartifacts"],
                f"http://127.0.0.1:{theirs}", directory, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}),
     ]
     try:
+        time.sleep(3)
+        idle = {server.name: server.resident_megabytes() for server in servers}
+        print(json.dumps({"idle_megabytes": idle}), flush=True)
         results = {}
         for connections in (1, 8):
             for _ in range(options.runs):
@@ -123,7 +211,18 @@ def main():
                     results.setdefault((server.name, connections), []).append(result)
                     print(json.dumps({"peer": server.name, "connections": connections, **result}), flush=True)
         summary = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-                   "ready_seconds": {s.name: round(s.ready_seconds, 2) for s in servers}}
+                   "ready_seconds": {s.name: round(s.ready_seconds, 2) for s in servers}, "idle_megabytes": idle}
+        made = {}
+        for _ in range(options.runs):
+            for server in servers:
+                made.setdefault(server.name, []).append(rounds(server, options.seconds))
+                print(json.dumps({"peer": server.name, **made[server.name][-1]}), flush=True)
+        summary["rounds"] = {key: {name: statistics.median(r[key] for r in all) for name, all in made.items()}
+                             for key in ("rounds_per_second", "p99_ms")}
+        rate = summary["rounds"]["rounds_per_second"]
+        summary["rounds"]["ratio"] = rate["nestbox"] / rate["mlflow"]
+        if options.search_runs:
+            summary["search"] = compare_search(servers, options.search_runs, options.runs)
         for connections in (1, 8):
             median = {name: statistics.median(r["rate"] for r in results[(name, connections)]) for name in ("nestbox", "mlflow")}
             p99 = {name: statistics.median(r["p99_ms"] for r in results[(name, connections)]) for name in ("nestbox", "mlflow")}

@@ -46,6 +46,8 @@ package final class Appliance: Sendable {
         package var webhooksReachPrivate: Bool?
         /// Days for which deleted runs, experiments and logged models can be restored; nil for ever.
         package var keptDeletedDays: Double? = 30
+        /// Whether telemetry, too, is on the disk before it is acknowledged, and not only in the system's memory.
+        package var syncsMeasurements = false
         /// A checkout's `web` folder, read at every request instead of what is compiled in.
         package var webDirectory: String?
         /// The program that workers run; nil is this one.
@@ -114,7 +116,7 @@ package final class Appliance: Sendable {
                 + EmbeddedWebhooks.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)
         telemetry = try Store(
-            path: directory.telemetry, durability: .checkpoint,
+            path: directory.telemetry, durability: options.syncsMeasurements ? .full : .checkpoint,
             migrations: EmbeddedTracking.telemetryMigrations + EmbeddedModelServer.telemetryMigrations
                 + EmbeddedTraceStore.migrations,
             events: events, ambient: ambient, backupDirectory: directory.backups)

@@ -55,6 +55,11 @@ struct ServerOptions: ParsableArguments {
             "Days for which deleted runs, experiments and logged models can be restored. 0 keeps all (NESTBOX_KEEP_DELETED; default 30)."
     )
     var keepDeleted: String?
+    @Option(
+        help:
+            "When measurements and traces are safe from a power cut: `checkpoint`, some moments later, or `commit`, before they are answered, which is slower. Decisions always are at once, and a killed process loses nothing (NESTBOX_SYNC; default checkpoint)."
+    )
+    var sync: String?
     @Option(help: "Serve pages from this folder instead of what is compiled in, for editing them live.")
     var webDir: String?
     @Option(help: "trace, debug, info, notice, warning or error (NESTBOX_LOG_LEVEL; default notice).")
@@ -71,7 +76,7 @@ struct ServerOptions: ParsableArguments {
             "data", "host", "port", "token", "job-slots", "import-memory", "monitor-interval", "keep-events",
             "webhook-targets", "web-dir", "log-level", "tracking-url", "tracking-wait",
             "tracking-token", "tracking-username", "tracking-password",
-            "keep-deleted", "openlineage-url", "openlineage-namespace", "openlineage-api-key", "threads", "url",
+            "keep-deleted", "sync", "openlineage-url", "openlineage-namespace", "openlineage-api-key", "threads", "url",
             "samples",
         ]
         let path = config ?? "nestbox.yaml"
@@ -89,7 +94,7 @@ struct ServerOptions: ParsableArguments {
                 "import-memory": importMemory, "monitor-interval": monitorInterval, "keep-events": keepEvents,
                 "webhook-targets": webhookTargets, "web-dir": webDir, "log-level": logLevel,
                 "tracking-url": trackingUrl, "tracking-wait": trackingWait,
-                "keep-deleted": keepDeleted, "openlineage-url": openlineageUrl,
+                "keep-deleted": keepDeleted, "sync": sync, "openlineage-url": openlineageUrl,
                 "openlineage-namespace": openlineageNamespace,
             ],
             environment: ProcessInfo.processInfo.environment, file: file, known: known)
@@ -114,6 +119,12 @@ struct ServerOptions: ParsableArguments {
         }
         if let days = try settings.integer("keep-deleted", in: 0...36_500) {
             options.keptDeletedDays = days == 0 ? nil : Double(days)
+        }
+        if let sync = settings.string("sync") {
+            guard ["checkpoint", "commit"].contains(sync) else {
+                throw NestboxError.invalid("`\(sync)` is no choice of when to sync", hint: "checkpoint or commit")
+            }
+            options.syncsMeasurements = sync == "commit"
         }
         if let url = settings.string("openlineage-url"), !url.isEmpty {
             options.openLineage = try OpenLineageAddress(
