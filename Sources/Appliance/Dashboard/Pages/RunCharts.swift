@@ -109,12 +109,6 @@ package struct RunCurves: Sendable {
 
 /// The part of a run's page that draws its metrics.
 struct RunCharts {
-    struct Choice {
-        var value: String
-        var label: String
-        var isChosen: Bool
-    }
-
     struct Chart {
         var name: String
         var legend: [LegendItem]
@@ -148,10 +142,10 @@ struct RunCharts {
         isEmpty = charts.isEmpty
         guard !isEmpty || query.isNarrowed else { return nil }
         axes = CurveChart.Axis.allCases.map {
-            Choice(value: $0.rawValue, label: $0.label, isChosen: $0 == query.axis)
+            Choice($0.rawValue, $0.label, $0 == query.axis)
         }
         smoothings = Set(RunChartQuery.smoothings + [query.smoothing]).sorted().map {
-            Choice(value: "\($0)", label: $0 == 0 ? "none" : Format.number($0), isChosen: $0 == query.smoothing)
+            Choice("\($0)", $0 == 0 ? "none" : Format.number($0), $0 == query.smoothing)
         }
         (from, to, find) = (query.from, query.to, query.find)
         hasFind = run.metrics.count > 12 || !query.find.isEmpty

@@ -18,12 +18,6 @@ package struct RunDiffPage: DashboardPage {
         var isNumeric: Bool
     }
 
-    struct Choice {
-        var value: String
-        var label: String
-        var isChosen: Bool
-    }
-
     package let template = "run-diff"
     package let title: String
     package let section = Section.experiments
@@ -62,11 +56,11 @@ package struct RunDiffPage: DashboardPage {
         compareAction = Format.link("runs", diff.a.id, "diff")
         var choices = others.filter { $0.id != diff.a.id }.map {
             Choice(
-                value: $0.id, label: "\(Format.short($0.name, 60)) · \(Format.ago($0.startTime, now: now))",
-                isChosen: $0.id == diff.b.id)
+                $0.id, "\(Format.short($0.name, 60)) · \(Format.ago($0.startTime, now: now))",
+                $0.id == diff.b.id)
         }
         if !choices.contains(where: \.isChosen) {
-            choices.insert(Choice(value: diff.b.id, label: Format.short(diff.b.name, 60), isChosen: true), at: 0)
+            choices.insert(Choice(diff.b.id, Format.short(diff.b.name, 60), true), at: 0)
         }
         self.others = choices
         groups = Self.groups(diff)

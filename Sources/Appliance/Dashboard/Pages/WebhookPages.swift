@@ -37,12 +37,6 @@ package struct WebhooksPage: DashboardPage {
         var choices: [Choice]
     }
 
-    struct Choice {
-        var value: String
-        var label: String
-        var isChosen: Bool
-    }
-
     package let template = "webhooks"
     package let title = "Webhooks"
     package let section = Section.models
@@ -89,7 +83,7 @@ package struct WebhooksPage: DashboardPage {
                 title: entity.rawValue.split(separator: "_").joined(separator: " "),
                 choices: entity.actions.map { action in
                     let name = WebhookEvent(entity, action).name
-                    return Choice(value: name, label: action.rawValue, isChosen: draft.events.contains(name))
+                    return Choice(name, action.rawValue, draft.events.contains(name))
                 })
         }
     }
