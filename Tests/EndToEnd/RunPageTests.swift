@@ -38,12 +38,12 @@ import Testing
                 LogBatch(
                     metrics: (0..<60).map {
                         MetricPoint(
-                            key: "layer \($0) <b>", value: Double($0), timestamp: run.startTime, step: Int64(step))
+                            key: "layer \($0)/norm", value: Double($0), timestamp: run.startTime, step: Int64(step))
                     }))
         }
         let first = try page(server, "/runs/\(run.id)?x=time")
         #expect(first.status == 200 && first.text.contains("Charts of metrics 1 to 24 of 61."))
-        #expect(first.text.contains("layer 0 &lt;b&gt;") && !first.text.contains("layer 0 <b>"))
+        #expect(first.text.contains("layer 0/norm") && !first.text.contains("layer 30/norm</h3>"))
         #expect(first.text.components(separatedBy: "<figure").count == 25)
         #expect(first.text.contains("href=\"/runs/\(run.id)?x=time&amp;charts=24#charts\""))
         // The scale of the one chart reaches to the one spike.
