@@ -113,6 +113,66 @@ import Testing
             #expect(environment.job?.kind == (run.parentID == nil ? "study" : "train"))
             #expect(environment.threads != nil && environment.machine?.cores != nil && environment.nestbox != nil)
         }
+        for run in runs {
+            let again = try nestbox("runs", "reproduce", run.id, "--tolerance", "0")
+            #expect(again.status == 0 && again.output.contains("are reproduced"), "\(again.output)")
+        }
+        let copies = try await server.remote.tracking.runs(
+            RunSearch(experimentIDs: [experiment.id], filter: "tags.`nestbox.reproduces` LIKE '%'")
+        ).items
+        #expect(Set(copies.compactMap { $0.tags["nestbox.reproduces"] }) == Set(runs.map(\.id)))
+    }
+
+    /// The command logs by itself, as an MLflow client would.
+    @Test func aCapturedCommandIsMadeAgain() async throws {
+        let checkout = try checkout()
+        let script = """
+            import json, os, random, urllib.request
+            random.seed(int(os.environ["SEED"]))
+            value = random.random() + float(open("offset.txt").read())
+            body = {"run_id": os.environ["MLFLOW_RUN_ID"], "metrics": [
+                {"key": "loss", "value": value, "timestamp": 1, "step": 0},
+                {"key": "seconds", "value": os.getpid(), "timestamp": 1, "step": 0}]}
+            urllib.request.urlopen(urllib.request.Request(
+                os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-batch",
+                json.dumps(body).encode(), {"Content-Type": "application/json"}))
+            """
+        try script.write(toFile: checkout + "/train.py", atomically: false, encoding: .utf8)
+        try "0.5".write(toFile: checkout + "/offset.txt", atomically: false, encoding: .utf8)
+        let command = ["--", "/usr/bin/env", "python3", "train.py"]
+        func nestbox(_ arguments: [String], in place: String) throws -> (status: Int32, output: String) {
+            try runCommand(
+                ServerProcess.executable, arguments, environment: ["NESTBOX_URL": server.url, "SEED": "7"],
+                directory: place)
+        }
+        let first = try nestbox(["run"] + command, in: checkout)
+        try #require(first.status == 0, "\(first.output)")
+        let original = try #require(try await runs().first)
+        // What was not committed is what counts: the checkout has moved on, and the seed is another.
+        try "99".write(toFile: checkout + "/offset.txt", atomically: false, encoding: .utf8)
+        let again = try runCommand(
+            ServerProcess.executable, ["runs", "reproduce", original.id, "--ignore", "seconds"],
+            environment: ["NESTBOX_URL": server.url, "SEED": "8"], directory: checkout)
+        #expect(again.status == 0 && again.output.contains("all 1 metrics are reproduced"), "\(again.output)")
+        let copy = try #require(try await runs().first)
+        #expect(copy.id != original.id && copy.tags["nestbox.reproduces"] == original.id)
+        #expect(copy.metric("loss") == original.metric("loss") && copy.tags["nestbox.git.dirty"] == "true")
+        #expect(try await server.remote.tracking.run(id: original.id).tags["nestbox.reproduced_by"] == copy.id)
+        let job = try #require(try await server.remote.jobs.jobs(state: .succeeded, limit: 5).first)
+        #expect(job.kind == "reproduce" && job.result?["runID"]?.stringValue == copy.id)
+        let differing = try nestbox(["runs", "reproduce", original.id], in: checkout)
+        #expect(differing.status == 1 && differing.output.contains("1 of 2 metrics differ"), "\(differing.output)")
+        let plan = try nestbox(["runs", "reproduce", original.id, "--dry-run"], in: checkout)
+        #expect(plan.status == 0 && plan.output.contains("python3 train.py"), "\(plan.output)")
+        #expect(try await runs().count == 3)
+
+        try FileManager.default.removeItem(atPath: checkout)
+        let lost = try nestbox(["runs", "reproduce", original.id], in: directory.path)
+        #expect(lost.status == EX_NOINPUT && lost.output.contains("its commit"), "\(lost.output)")
+        let bare = try await server.remote.tracking.createRun(NewRun(experimentID: "0"))
+        _ = try await server.remote.tracking.updateRun(id: bare.id, RunUpdate(status: .finished))
+        let impossible = try nestbox(["runs", "reproduce", bare.id], in: directory.path)
+        #expect(impossible.status == EX_NOINPUT && impossible.output.contains("no commit is recorded"))
     }
 
     @Test func whatAClientSentIsShownWhereNothingWasCaptured() async throws {

@@ -112,7 +112,8 @@ struct CommandRun {
 
     private func begin(_ remote: Remote, in target: Experiment, _ data: [DatasetVersion]) async throws -> Run {
         var captured = await EnvironmentCapture(
-            command: command, directory: directory, version: versionText, variables: variables
+            command: command, directory: directory, version: versionText, variables: variables,
+            environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }
         ).capture()
         captured.environment.data = data.map {
             RunEnvironment.DataVersion(name: $0.dataset, version: $0.version, digest: $0.contentHash, source: $0.source)

@@ -7,8 +7,8 @@ import Foundation
 
 struct RunsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "runs", abstract: "List runs, show what one was made with, compare two.",
-        subcommands: [List.self, Show.self, Diff.self], defaultSubcommand: List.self)
+        commandName: "runs", abstract: "List runs, show what one was made with, compare two, make one again.",
+        subcommands: [List.self, Show.self, Diff.self, Reproduce.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the runs of an experiment, or show one.")

@@ -7,6 +7,10 @@ package enum JobState: String, Codable, Sendable, CaseIterable {
 }
 
 package struct JobRequest: Codable, Sendable {
+    /// The kind of jobs whose work is a command of somebody's own. Only `nestbox runs reproduce` that submits one does it,
+    /// where it was called; no worker takes it, so that nobody has a server run a command.
+    package static let reproduce = "reproduce"
+
     /// What kind of work: `train`, `study`.
     package var kind: String
     package var name: String

@@ -202,6 +202,11 @@ extension EmbeddedJobQueue {
             sql += " AND id = ?"
             arguments += [jobID]
         }
+        // Whoever submitted it takes it by its id.
+        if jobID == nil, !kinds.contains(JobRequest.reproduce) {
+            sql += " AND kind <> ?"
+            arguments += [JobRequest.reproduce]
+        }
         for (column, names, word) in [("kind", kinds, "IN"), ("id", excluded.sorted(), "NOT IN")] where !names.isEmpty {
             sql += " AND \(column) \(word) (\(names.map { _ in "?" }.joined(separator: ", ")))"
             arguments += StatementArguments(names)

@@ -11,6 +11,8 @@
 //     ShippedLog     its lines, on their way from another machine to the job's log
 //   WorkerProcess      manners of a worker's process: dies with its parent, yields to the server, stops on SIGTERM
 //
+// Jobs of kind `reproduce` are left to whoever submitted them: their work is a command, and no worker runs one for others.
+//
 // It refuses to know what a job does: payloads and results are JSON, handlers are handed in.
 //
 // States: queued → running → succeeded | failed | cancelled; a lost or failed attempt goes back to queued while attempts

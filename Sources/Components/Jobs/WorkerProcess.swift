@@ -55,6 +55,11 @@ package enum WorkerProcess {
             return source
         }
         defer { for source in sources { source.cancel() } }
-        return try await task.value
+        // A task of its own is not cancelled with the one that waits for it.
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 }
