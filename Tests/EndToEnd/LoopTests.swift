@@ -52,6 +52,8 @@ import Testing
 
     @Test func realMLflowClientLogsSearchesAndDownloads() async throws { try await runClient("mlflow_client.py") }
 
+    @Test func realMLflowClientMakesAHistory() async throws { try await runClient("mlflow_registry.py") }
+
     @Test func realMLflowClientLogsAndLoadsModels() async throws { try await runClient("mlflow_models.py") }
 
     /// Hundreds of filters and orders; `--against` an MLflow server, the script compares with that too. One seed here: the

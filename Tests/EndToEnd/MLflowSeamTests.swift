@@ -52,7 +52,7 @@ import Testing
         try await remote.registry.setAlias("loop", alias: "champion", version: 1, reason: "the first")
         let direct = try await MLflowServer.connect(mlflow.url, .init())
         #expect(try await direct.registry.version("loop", alias: "champion").version == 1)
-        #expect(try await remote.registry.transitions(of: "loop").first?.reason == "the first")
+        #expect(try await remote.registry.history(of: "loop", .init()).items.first?.reason == "the first")
         _ = try await remote.serving.deploy(.init(name: "loop", model: "loop", version: "champion"))
         let high = try await remote.serving.predict("loop", rows: [["x": 18]], at: nil)
         #expect(high.outputs[0] > 0.5)

@@ -28,8 +28,10 @@ package struct ContractProfile: Sendable {
         case modelInputsInSearch
         /// An alias cannot be a number; MLflow allows it.
         case numberAliases
-        /// `transitions`, with who and why. Not implemented by MLflow; `not_implemented`.
+        /// `history`, with who and why. Not implemented by MLflow; `not_implemented`.
         case history
+        /// Semantic versions. Not implemented by MLflow; `not_implemented`. A Nestbox before it keeps them in tags.
+        case semanticVersions
         /// Digests of artifacts in listings and answers.
         case digests
         /// Garbage collection on demand. Not implemented by MLflow over HTTP; `not_implemented`.
@@ -40,8 +42,9 @@ package struct ContractProfile: Sendable {
 
     package static let nestbox = ContractProfile()
     package static let mlflow = ContractProfile(gaps: Set(Gap.allCases))
-    /// A Nestbox in front of an MLflow server: the history of moves is its own, the rest is as there.
-    package static let nestboxBeforeMLflow = ContractProfile(gaps: Set(Gap.allCases).subtracting([.history]))
+    /// A Nestbox in front of an MLflow server: the history of moves and semantic versions are its own, the rest is as there.
+    package static let nestboxBeforeMLflow = ContractProfile(
+        gaps: Set(Gap.allCases).subtracting([.history, .semanticVersions]))
 
     @TaskLocal package static var current = ContractProfile.nestbox
 

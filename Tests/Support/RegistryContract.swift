@@ -10,8 +10,11 @@ package func checkRegistry(_ registry: any ModelRegistry) async throws {
     try await checkVersions(registry)
     try await checkVersionPages(registry)
     try await checkVersionNumbers(registry)
+    try await checkSemanticVersions(registry)
     try await checkAliases(registry)
     try await checkAliasRules(registry)
+    try await checkReasons(registry)
+    try await checkHistoryPages(registry)
     try await checkStages(registry)
     try await checkModelRename(registry)
     try await checkModelDeletion(registry)
@@ -86,13 +89,18 @@ package func checkModelPages(_ registry: any ModelRegistry) async throws {
     await expectError(.invalidArgument) { try await registry.models(nameContains: nil, maxResults: 1, pageToken: "!!") }
 }
 
+/// What a client set itself.
+private func plainTags(_ version: ModelVersion) -> [String: String] {
+    version.tags.filter { !$0.key.hasPrefix("nestbox.") }
+}
+
 package func checkVersions(_ registry: any ModelRegistry) async throws {
     let name = try await newModel(registry)
     let first = try await registry.createVersion(
         NewModelVersion(name: name, source: source, runID: "run-1", description: "first", tags: ["gate": "open"]))
     #expect(first.name == name && first.version == 1)
     #expect(first.source == source && first.runID == "run-1" && first.description == "first")
-    #expect(first.stage == .none && first.tags == ["gate": "open"] && first.aliases.isEmpty)
+    #expect(first.stage == .none && plainTags(first) == ["gate": "open"] && first.aliases.isEmpty)
     let second = try await registry.createVersion(NewModelVersion(name: name, source: source, runID: nil))
     #expect(second.version == 2 && second.runID == nil)
     #expect(try await registry.version(name, 1) == first)
@@ -103,10 +111,10 @@ package func checkVersions(_ registry: any ModelRegistry) async throws {
     #expect(try await registry.updateVersion(name, 1, description: "better").description == "better")
     try await registry.setVersionTag(name, 1, key: "gate", value: "shut")
     try await registry.setVersionTag(name, 1, key: "auc", value: "0.8")
-    #expect(try await registry.version(name, 1).tags == ["gate": "shut", "auc": "0.8"])
+    #expect(plainTags(try await registry.version(name, 1)) == ["gate": "shut", "auc": "0.8"])
     try await registry.setVersionTag(name, 1, key: "auc", value: nil)
-    #expect(try await registry.version(name, 1).tags == ["gate": "shut"])
-    #expect(try await registry.version(name, 2).tags.isEmpty)
+    #expect(plainTags(try await registry.version(name, 1)) == ["gate": "shut"])
+    #expect(plainTags(try await registry.version(name, 2)).isEmpty)
 
     let missing = "missing-\(UUID().uuidString)"
     await expectError(.notFound, mentions: missing) {
@@ -177,12 +185,13 @@ package func checkAliases(_ registry: any ModelRegistry) async throws {
     try await registry.deleteVersion(name, 2)
     #expect(try await registry.model(name).aliases.isEmpty)
     if let history = try await history(of: name, registry) {
-        #expect(history.map(\.label) == ["champion", "challenger", "champion", "challenger", "champion"])
-        #expect(history.map(\.fromVersion) == [2, 2, 1, nil, nil])
-        #expect(history.map(\.toVersion) == [nil, nil, 2, 2, 1])
+        #expect(history.map(\.label) == ["deleted", "champion", "challenger", "champion", "challenger", "champion"])
+        #expect(history.map(\.fromVersion) == [2, 2, 2, 1, nil, nil])
+        #expect(history.map(\.toVersion) == [nil, nil, nil, 2, 2, 1])
         #expect(history.map(\.reason).suffix(3) == ["auc 0.81 over 0.78", "", "first one"])
-        #expect(
-            history.allSatisfy { $0.kind == .alias && $0.model == name && !$0.actor.isEmpty && $0.fromStage == nil })
+        #expect(history.map(\.kind) == [.version, .alias, .alias, .alias, .alias, .alias])
+        #expect(history.allSatisfy { $0.model == name && !$0.actor.isEmpty })
+        #expect(history.dropFirst().allSatisfy { $0.fromStage == nil })
     }
 
     await expectError(.notFound, mentions: "9") {
@@ -193,14 +202,62 @@ package func checkAliases(_ registry: any ModelRegistry) async throws {
     await expectError(.notFound) { try await registry.deleteAlias(missing, alias: "champion") }
     await expectError(.notFound) { try await registry.version(missing, alias: "champion") }
     if !ContractProfile.lacks(.history) {
-        await expectError(.notFound) { try await registry.transitions(of: missing) }
+        await expectError(.notFound, mentions: missing) { try await registry.history(of: missing, .init()) }
     }
+}
+
+/// Why comes with the request, or from the tag that a client sets beforehand, and goes along with what follows from a move.
+package func checkReasons(_ registry: any ModelRegistry) async throws {
+    let name = try await newModel(registry, versions: 3), tag = ModelTransition.reasonTag
+    try await registry.setVersionTag(name, 1, key: tag, value: "from the tag")
+    try await registry.setAlias(name, alias: "champion", version: 1, reason: "said so")
+    _ = try await registry.transition(name, 1, to: .production, archiveExisting: false, reason: "")
+    _ = try await registry.transition(name, 2, to: .production, archiveExisting: true, reason: "better")
+    try await registry.deleteAlias(name, alias: "champion", reason: "frozen")
+    try await registry.setAlias(name, alias: "live", version: 2, reason: "")
+    try await registry.deleteVersion(name, 2, reason: "leaks")
+    guard let history = try await history(of: name, registry) else { return }
+    #expect(try await registry.version(name, 1).tags[tag] == nil, "the move takes the tag away")
+    #expect(
+        history.reversed().map(\.reason) == [
+            "said so", "from the tag", "replaced by version 2: better", "better", "frozen", "",
+            "version 2 was deleted: leaks", "leaks",
+        ])
+    #expect(history[0].kind == .version && history[0].fromVersion == 2 && history[0].fromStage == .production)
+    await expectError(.invalidArgument, mentions: "reason") {
+        try await registry.setAlias(name, alias: "live", version: 1, reason: String(repeating: "x", count: 5001))
+    }
+}
+
+package func checkHistoryPages(_ registry: any ModelRegistry) async throws {
+    guard !ContractProfile.lacks(.history) else { return }
+    let name = try await newModel(registry, versions: 3)
+    for turn in 1...7 {
+        try await registry.setAlias(name, alias: "a", version: turn % 3 + 1, reason: "\(turn)")
+        try await registry.setAlias(name, alias: "b", version: turn % 2 + 1, reason: "b")
+    }
+    for size in [1, 4, 100] {
+        var found: [ModelTransition] = [], token: String?
+        repeat {
+            let page = try await registry.history(
+                of: name, HistorySearch(alias: "a", maxResults: size, pageToken: token))
+            #expect(page.items.count <= size)
+            found += page.items
+            token = page.nextPageToken
+        } while token != nil
+        #expect(found.map(\.reason) == (1...7).reversed().map { "\($0)" })
+    }
+    let third = try await registry.history(of: name, HistorySearch(version: 3)).items
+    #expect(!third.isEmpty && third.allSatisfy { $0.label == "a" && [$0.fromVersion, $0.toVersion].contains(3) })
+    #expect(try await registry.history(of: name, HistorySearch(alias: "c")).items.isEmpty)
+    await expectError(.invalidArgument) { try await registry.history(of: name, HistorySearch(maxResults: 0)) }
+    await expectError(.invalidArgument) { try await registry.history(of: name, HistorySearch(pageToken: "!!")) }
 }
 
 /// The recorded moves, newest first; nil where none are kept, which the implementation must say.
 private func history(of name: String, _ registry: any ModelRegistry) async throws -> [ModelTransition]? {
-    guard ContractProfile.lacks(.history) else { return try await registry.transitions(of: name) }
-    await expectNotImplemented { try await registry.transitions(of: name) }
+    guard ContractProfile.lacks(.history) else { return try await registry.history(of: name, .init()).items }
+    await expectNotImplemented { try await registry.history(of: name, .init()) }
     return nil
 }
 
@@ -270,9 +327,18 @@ package func checkModelDeletion(_ registry: any ModelRegistry) async throws {
     await expectError(.notFound) { try await registry.model(name) }
     await expectError(.notFound) { try await registry.version(name, 1) }
     await expectError(.notFound) { try await registry.deleteModel(name) }
-    // The name is free again, and nothing of the old model clings to it.
+    if let history = try await history(of: name, registry) {
+        #expect(history.map(\.kind) == [.model, .alias, .alias] && history[1].toVersion == nil)
+        #expect(history[1].reason == "the model was deleted")
+    }
+    // The name is free again, and of the old model nothing but its history clings to it.
     let again = try await registry.createModel(name: name, description: "", tags: [:])
     #expect(again.aliases.isEmpty && again.latestVersion == nil)
-    if let history = try await history(of: name, registry) { #expect(history.isEmpty) }
-    #expect(try await registry.createVersion(NewModelVersion(name: name, source: source, runID: nil)).tags.isEmpty)
+    let moved = name + " moved"
+    _ = try await registry.renameModel(name, to: moved)
+    if let history = try await history(of: moved, registry) { #expect(history.isEmpty) }
+    if let history = try await history(of: name, registry) { #expect(history.count == 3) }
+    _ = try await registry.renameModel(moved, to: name)
+    #expect(
+        plainTags(try await registry.createVersion(NewModelVersion(name: name, source: source, runID: nil))).isEmpty)
 }

@@ -94,8 +94,8 @@ package struct RemoteRegistry: ModelRegistry {
         ).registered_model.value
     }
 
-    package func deleteModel(_ name: String) async throws {
-        try await client.mlflow(.DELETE, "registered-models/delete", ["name": name])
+    package func deleteModel(_ name: String, reason: String) async throws {
+        try await client.mlflow(.DELETE, "registered-models/delete", with(reason, ["name": name]))
     }
 
     package func setModelTag(_ name: String, key: String, value: String?) async throws {
@@ -188,8 +188,21 @@ package struct RemoteRegistry: ModelRegistry {
         ).model_version.value
     }
 
-    package func deleteVersion(_ name: String, _ version: Int) async throws {
-        try await client.mlflow(.DELETE, "model-versions/delete", ["name": name, "version": String(version)])
+    package func deleteVersion(_ name: String, _ version: Int, reason: String) async throws {
+        try await client.mlflow(
+            .DELETE, "model-versions/delete", with(reason, ["name": name, "version": String(version)]))
+    }
+
+    /// At an MLflow server it is a tag, with nobody there to keep the order.
+    package func setSemanticVersion(
+        _ name: String, _ version: Int, to semantic: SemanticVersion, reason: String
+    ) async throws -> ModelVersion {
+        try client.requireNestbox(
+            "keep semantic versions",
+            hint: "ask a Nestbox that uses it (`nestbox serve --tracking-url`), or set the tag \(SemanticVersion.tag)")
+        return try await client.send(
+            .PUT, "/api/v1/models/\(APIClient.escape(name))/versions/\(version)/semantic",
+            body: SemanticChoice(semanticVersion: semantic, reason: reason))
     }
 
     package func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws {
@@ -205,13 +218,18 @@ package struct RemoteRegistry: ModelRegistry {
     // MARK: Moves
 
     package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
-        var body = ["name": name, "alias": alias, "version": String(version)]
-        if client.dialect == .nestbox { body["reason"] = reason }
-        try await client.mlflow(.POST, "registered-models/alias", body)
+        try await client.mlflow(
+            .POST, "registered-models/alias",
+            with(reason, ["name": name, "alias": alias, "version": String(version)]))
     }
 
-    package func deleteAlias(_ name: String, alias: String) async throws {
-        try await client.mlflow(.DELETE, "registered-models/alias", ["name": name, "alias": alias])
+    package func deleteAlias(_ name: String, alias: String, reason: String) async throws {
+        try await client.mlflow(.DELETE, "registered-models/alias", with(reason, ["name": name, "alias": alias]))
+    }
+
+    /// The body of a move. Only a Nestbox asks why.
+    private func with(_ reason: String, _ body: [String: String]) -> [String: String] {
+        client.dialect == .nestbox && !reason.isEmpty ? body.merging(["reason": reason]) { $1 } : body
     }
 
     package func version(_ name: String, alias: String) async throws -> ModelVersion {
@@ -233,25 +251,33 @@ package struct RemoteRegistry: ModelRegistry {
     }
 
     package func transition(
-        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool, reason: String
     ) async throws -> ModelVersion {
         struct Body: Encodable {
             var name: String
             var version: String
             var stage: ModelStage
             var archive_existing_versions: Bool
+            var reason: String?
         }
         let body = Body(
-            name: name, version: String(version), stage: stage, archive_existing_versions: archiveExisting)
+            name: name, version: String(version), stage: stage, archive_existing_versions: archiveExisting,
+            reason: client.dialect == .nestbox && !reason.isEmpty ? reason : nil)
         return try await client.mlflow(.POST, "model-versions/transition-stage", body, as: VersionAnswer.self)
             .model_version.value
     }
 
-    package func transitions(of name: String) async throws -> [ModelTransition] {
+    package func history(of name: String, _ search: HistorySearch) async throws -> Page<ModelTransition> {
         try client.requireNestbox(
             "tell the history of aliases and stages",
-            hint: "ask a Nestbox that uses it (`nestbox serve --tracking-url`): it keeps the moves made through it")
-        return try await client.get("/api/v1/models/\(APIClient.escape(name))/transitions")
+            hint: "ask a Nestbox that uses it (`nestbox serve --tracking-url`): it keeps what is done through it")
+        return try await client.get(
+            APIClient.path(
+                "/api/v1/models/\(APIClient.escape(name))/history",
+                query: [
+                    ("alias", search.alias), ("version", search.version.map(String.init)),
+                    ("limit", String(search.maxResults)), ("page_token", search.pageToken),
+                ]))
     }
 
     /// A value in MLflow's filter language, which has two quotes and no escape.

@@ -82,6 +82,7 @@ package final class Appliance: Sendable {
     package let jobs: any JobQueue
     package let lineage: LineageWalk
     private let reporter: OpenLineageReporter?
+    package let semantics: SemanticReview
     let garbage: GarbageCollector
     let dashboard: Dashboard
 
@@ -130,9 +131,16 @@ package final class Appliance: Sendable {
             directory: directory.datasets, temporary: directory.temporary, store: decisions, ambient: ambient,
             importMemory: options.importMemory)
         let features = EmbeddedFeatures(store: decisions, datasets: datasets, ambient: ambient)
+        let embeddedTracking =
+            external == nil ? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient) : nil
+        let tracking: any Tracking & LoggedModelStore =
+            external.map { RecordedTracking($0.tracking, decisions: decisions, telemetry: telemetry) }
+            ?? embeddedTracking!
+        let proposer = VersionProposer(tracking: tracking, artifacts: artifacts)
         let registry: any ModelRegistry =
-            external.map { RecordedRegistry($0.registry, store: decisions) }
-            ?? EmbeddedRegistry(store: decisions, ambient: ambient)
+            external.map { RecordedRegistry($0.registry, store: decisions, proposer: proposer) }
+            ?? EmbeddedRegistry(store: decisions, ambient: ambient, proposer: proposer)
+        semantics = SemanticReview(registry: registry, proposer: proposer, events: events)
         embeddedServing = EmbeddedModelServer(
             decisions: decisions, telemetry: telemetry, registry: registry, artifacts: artifacts, features: features,
             ambient: ambient)
@@ -152,11 +160,6 @@ package final class Appliance: Sendable {
         self.datasets = datasets
         self.features = features
         self.registry = registry
-        let embeddedTracking =
-            external == nil ? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient) : nil
-        let tracking: any Tracking & LoggedModelStore =
-            external.map { RecordedTracking($0.tracking, decisions: decisions, telemetry: telemetry) }
-            ?? embeddedTracking!
         self.tracking = tracking
         traces =
             external.map { RecordedTraces($0.traces, store: telemetry) }
@@ -235,7 +238,7 @@ package final class Appliance: Sendable {
                                 try await garbage.collect(olderThan: days)
                             }, retryDeployments: { [embeddedServing] in try await embeddedServing.retryUnavailable() },
                             logger: logger)),
-                    .init(service: schedule),
+                    .init(service: schedule), .init(service: semantics),
                     .init(
                         service: DeliveryService(
                             webhooks: embeddedWebhooks, targets: options.openLineage?.targets ?? [:], logger: logger)),

@@ -100,7 +100,8 @@ enum LoggedModelPageRoutes {
             version: version, run: run, loggedModel: loggedModel,
             deployments: try await appliance.serving.deployments().filter {
                 $0.model == name && $0.version == number
-            }, transitions: try await appliance.registry.transitions(of: name),
+            },
+            transitions: try await appliance.registry.history(of: name, HistorySearch(version: number)).items,
             files: try await files(folder, appliance), hasFilesHere: folder != nil)
         return try await ComputePool.shared.run { ModelVersionPage(input, now: PageRoutes.now) }
     }

@@ -46,7 +46,7 @@ enum MLflowModelRoutes {
             }
             + MLflowRoutes.endpoint(.delete, "registered-models/delete", "Delete a model with its versions") {
                 request in
-                try await registry.deleteModel(try request.required("name"))
+                try await registry.deleteModel(try request.required("name"), reason: try request.reason())
                 return MLflowRoutes.nothing
             }
     }
@@ -69,12 +69,12 @@ enum MLflowModelRoutes {
         MLflowRoutes.endpoint(.post, "registered-models/alias", "Point an alias at a version") { request in
             try await registry.setAlias(
                 try request.required("name"), alias: try request.required("alias"), version: try request.version(),
-                // Not MLflow's: why it moved, for the history. Other clients send none.
-                reason: try request.string("reason") ?? "")
+                reason: try request.reason())
             return MLflowRoutes.nothing
         }
             + MLflowRoutes.endpoint(.delete, "registered-models/alias", "Remove an alias") { request in
-                try await registry.deleteAlias(try request.required("name"), alias: try request.required("alias"))
+                try await registry.deleteAlias(
+                    try request.required("name"), alias: try request.required("alias"), reason: try request.reason())
                 return MLflowRoutes.nothing
             }
             + MLflowRoutes.endpoint(
@@ -157,6 +157,10 @@ extension ModelStage {
 }
 
 extension MLflowRequest {
+    /// Not MLflow's: why something moves or goes, for the history. MLflow's clients leave it in a tag, see
+    /// `ModelTransition.reasonTag`.
+    func reason() throws -> String { try string("reason") ?? "" }
+
     /// The positive `version`, usually written as text.
     func version() throws -> Int {
         guard has("version") else { throw missing("version") }

@@ -32,10 +32,12 @@ enum MLflowVersionRoutes {
                     try await registry.transition(
                         try request.required("name"), try request.version(),
                         to: try ModelStage(mlflow: try request.required("stage"), in: request),
-                        archiveExisting: try request.bool("archive_existing_versions") ?? false))
+                        archiveExisting: try request.bool("archive_existing_versions") ?? false,
+                        reason: try request.reason()))
             }
             + MLflowRoutes.endpoint(.delete, "model-versions/delete", "Delete a version") { request in
-                try await registry.deleteVersion(try request.required("name"), try request.version())
+                try await registry.deleteVersion(
+                    try request.required("name"), try request.version(), reason: try request.reason())
                 return MLflowRoutes.nothing
             }
     }

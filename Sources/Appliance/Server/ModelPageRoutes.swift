@@ -6,8 +6,9 @@ import Hummingbird
 
 /// Registered models, deployments, and the form that predicts.
 enum ModelPageRoutes {
-    static let listedVersions = 200
+    static let listedVersions = 100
     static let listedPredictions = 12
+    static let listedMoves = 40
 
     static func routes(_ appliance: Appliance) -> [Route] {
         [
@@ -19,16 +20,26 @@ enum ModelPageRoutes {
                     now: PageRoutes.now)
             }(appliance),
             PageRoutes.page("/models/{name}", "One model: versions, aliases, history") { call in
-                let name = try call.parameter("name")
-                let versions = try await appliance.registry.versions(
-                    of: name, maxResults: listedVersions, pageToken: nil)
+                let name = try call.parameter("name"), form = PageForm(query: call)
                 return ModelPage(
-                    try await appliance.registry.model(name), versions: versions.items,
-                    hasMore: versions.nextPageToken != nil,
-                    transitions: try await appliance.registry.transitions(of: name),
-                    deployments: try await appliance.serving.deployments(),
-                    now: PageRoutes.now)
+                    try await appliance.registry.model(name),
+                    versions: try await appliance.registry.versions(
+                        of: name, maxResults: listedVersions, pageToken: form["page"]),
+                    history: try await appliance.registry.history(
+                        of: name, HistorySearch(maxResults: listedMoves, pageToken: form["history"])),
+                    deployments: try await appliance.serving.deployments(), now: PageRoutes.now)
             }(appliance),
+            PageRoutes.form("/models/{name}/semantic", "Set a version's semantic version") { call in
+                let name = try call.parameter("name"), form = try await PageForm(body: call)
+                guard let text = form["version"], let number = Int(text) else {
+                    throw NestboxError.invalid("the form names no version")
+                }
+                _ = try await appliance.semantics.choose(
+                    name, number,
+                    SemanticChoice(
+                        semanticVersion: try SemanticVersion(parsing: form["semantic"] ?? ""), reason: form["reason"]))
+                return .redirect(to: Format.link("models", name))
+            },
             PageRoutes.page("/deployments", "Deployments") { _ in
                 var rows: [(deployment: Deployment, statistics: ServingStatistics)] = []
                 for deployment in try await appliance.serving.deployments() {

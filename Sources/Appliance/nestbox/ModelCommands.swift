@@ -6,8 +6,8 @@ import Foundation
 
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "models", abstract: "Registered models, their versions and aliases.",
-        subcommands: [List.self, Show.self, Alias.self], defaultSubcommand: List.self)
+        commandName: "models", abstract: "Registered models, their versions, aliases and history.",
+        subcommands: [List.self, Show.self, Alias.self, History.self, Semantic.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List registered models.")
@@ -30,17 +30,24 @@ struct ModelsCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "The versions of a model.")
         @Argument(help: "The model.") var name: String
+        @Option(help: "Only semantic versions in this range, the highest first: ^1.2, ~1.2, 1.x, '>=1.2 <2'.")
+        var semantic: String?
         @OptionGroup var client: ClientOptions
 
         func run() async throws {
-            let versions = try await client.connect().registry.versions(of: name, maxResults: 1000, pageToken: nil)
-                .items
+            let registry = try client.connect().registry
+            let versions =
+                if let semantic { try await registry.versions(of: name, in: try SemanticRange(parsing: semantic)) } else
+                {
+                    try await registry.versions(of: name, maxResults: 1000, pageToken: nil).items
+                }
             if client.json { return try Terminal.json(versions) }
             Terminal.table(
-                ["version", "aliases", "stage", "run", "created"],
+                ["version", "semantic", "aliases", "stage", "run", "created"],
                 versions.map {
                     [
-                        "\($0.version)", $0.aliases.joined(separator: ","), $0.stage.rawValue, $0.runID ?? "–",
+                        "\($0.version)", $0.semantic?.description ?? "–", $0.aliases.joined(separator: ","),
+                        $0.stage.rawValue, $0.runID ?? "–",
                         $0.createdAt.iso8601,
                     ]
                 })
@@ -48,19 +55,91 @@ struct ModelsCommand: AsyncParsableCommand {
     }
 
     struct Alias: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Point an alias at a version.")
+        static let configuration = CommandConfiguration(abstract: "Point an alias at a version, or take it away.")
         @Argument(help: "The model.") var name: String
         @Argument(help: "The alias, like champion.") var alias: String
-        @Argument(help: "The version number.") var version: Int
+        @Argument(help: "The version number.") var version: Int?
+        @Flag(help: "Take the alias away.") var delete = false
         @Option(help: "Why, for the history.") var reason = ""
         @OptionGroup var client: ClientOptions
 
+        func validate() throws {
+            guard delete != (version != nil) else {
+                throw ValidationError("say which version the alias is to name, or --delete")
+            }
+        }
+
         func run() async throws {
             let registry = try client.connect().registry
-            try await registry.setAlias(name, alias: alias, version: version, reason: reason)
+            if let version {
+                try await registry.setAlias(name, alias: alias, version: version, reason: reason)
+            } else {
+                try await registry.deleteAlias(name, alias: alias, reason: reason)
+            }
             let model = try await registry.model(name)
             if client.json { return try Terminal.json(model) }
-            print("\(name)@\(alias) is version \(version)")
+            print(version.map { "\(name)@\(alias) is version \($0)" } ?? "\(name) has no alias \(alias)")
+        }
+    }
+
+    struct History: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Every move of an alias or a stage and every deletion: who, when, from, to, why.",
+            discussion: """
+                MLflow's clients have no way to say why. They set the tag nestbox.reason of the version before they move an \
+                alias to it or off it, change its stage or delete it; the move takes the tag away.
+                """)
+        @Argument(help: "The model; one that was deleted, too.") var name: String
+        @Option(help: "Only moves of this alias.") var alias: String?
+        @Option(help: "Only what concerns this version.") var version: Int?
+        @Option(help: "How many, newest first.") var limit = 100
+        @OptionGroup var client: ClientOptions
+
+        private static let page = 1000
+
+        func validate() throws {
+            if limit < 1 { throw ValidationError("--limit is \(limit); expected a positive number") }
+        }
+
+        func run() async throws {
+            let registry = try client.connect().registry
+            var moves: [ModelTransition] = [], token: String?
+            repeat {
+                let page = try await registry.history(
+                    of: name,
+                    HistorySearch(
+                        alias: alias, version: version, maxResults: min(limit - moves.count, Self.page),
+                        pageToken: token))
+                moves += page.items
+                token = page.nextPageToken
+            } while token != nil && moves.count < limit
+            if client.json { return try Terminal.json(moves) }
+            Terminal.table(
+                ["when", "who", "what", "from", "to", "why"],
+                moves.map {
+                    [$0.at.iso8601, $0.actor, Self.what($0), Self.origin($0), Self.target($0), $0.reason]
+                })
+            if token != nil { Terminal.say("there is more: --limit shows it") }
+        }
+
+        private static func what(_ move: ModelTransition) -> String {
+            switch move.kind {
+            case .alias: "alias \(move.label)"
+            case .stage, .version: "version \(move.fromVersion ?? 0)"
+            case .model: "model"
+            }
+        }
+
+        private static func origin(_ move: ModelTransition) -> String {
+            switch move.kind {
+            case .alias: move.fromVersion.map { "version \($0)" } ?? "–"
+            case .stage, .version: move.fromStage?.rawValue ?? "–"
+            case .model: "–"
+            }
+        }
+
+        private static func target(_ move: ModelTransition) -> String {
+            move.kind == .alias ? move.toVersion.map { "version \($0)" } ?? "removed" : move.label
         }
     }
 }

@@ -96,40 +96,6 @@ package struct NewModelVersion: Codable, Sendable {
     }
 }
 
-/// One recorded move of an alias or a stage.
-package struct ModelTransition: Codable, Sendable, Hashable {
-    package enum Kind: String, Codable, Sendable, CaseIterable { case alias, stage }
-
-    package var at: Timestamp
-    package var actor: String
-    package var kind: Kind
-    /// The alias, or the stage moved to.
-    package var label: String
-    package var model: String
-    /// The version the alias pointed to before; for a stage, the version itself. Nil for a new alias.
-    package var fromVersion: Int?
-    /// Nil for an alias that was removed.
-    package var toVersion: Int?
-    /// The stage moved from; nil for aliases.
-    package var fromStage: ModelStage?
-    package var reason: String
-
-    package init(
-        at: Timestamp, actor: String, kind: Kind, label: String, model: String, fromVersion: Int?, toVersion: Int?,
-        fromStage: ModelStage?, reason: String
-    ) {
-        self.at = at
-        self.actor = actor
-        self.kind = kind
-        self.label = label
-        self.model = model
-        self.fromVersion = fromVersion
-        self.toVersion = toVersion
-        self.fromStage = fromStage
-        self.reason = reason
-    }
-}
-
 /// A search for registered models or for versions.
 package struct ModelSearch: Codable, Sendable {
     /// In the language of `SearchVocabulary.registeredModels` or `.modelVersions`; empty for all. Prompts, which are models
@@ -158,7 +124,7 @@ package protocol ModelRegistry: Sendable {
     func searchModels(_ search: ModelSearch) async throws -> Page<RegisteredModel>
     func updateModel(_ name: String, description: String) async throws -> RegisteredModel
     func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel
-    func deleteModel(_ name: String) async throws
+    func deleteModel(_ name: String, reason: String) async throws
     /// Nil removes the tag.
     func setModelTag(_ name: String, key: String, value: String?) async throws
 
@@ -171,21 +137,42 @@ package protocol ModelRegistry: Sendable {
     /// The newest versions that were made from any of it.
     func versions(from origin: VersionOrigin, limit: Int) async throws -> [ModelVersion]
     func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion
-    func deleteVersion(_ name: String, _ version: Int) async throws
-    /// Nil removes the tag.
+    func deleteVersion(_ name: String, _ version: Int, reason: String) async throws
+    /// Throws `invalid_argument` unless it lies between those of the versions before and after, deleted ones among them.
+    func setSemanticVersion(_ name: String, _ version: Int, to semantic: SemanticVersion, reason: String) async throws
+        -> ModelVersion
+    /// Nil removes the tag. `SemanticVersion.tag` sets the semantic version, by its rules.
     func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws
 
+    /// Every move below is one row of history; without a reason, the one in the version's `ModelTransition.reasonTag` counts.
     func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws
-    func deleteAlias(_ name: String, alias: String) async throws
+    func deleteAlias(_ name: String, alias: String, reason: String) async throws
     /// Throws `not_found` naming the aliases there are.
     func version(_ name: String, alias: String) async throws -> ModelVersion
-    func transition(_ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool) async throws
-        -> ModelVersion
-    /// Newest first.
-    func transitions(of name: String) async throws -> [ModelTransition]
+    func transition(_ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool, reason: String)
+        async throws -> ModelVersion
+    /// Who moved aliases and stages and deleted what, when and why; newest first. It outlives the model, under its name.
+    /// Throws `not_found` for a name that has neither a model nor a history.
+    func history(of name: String, _ search: HistorySearch) async throws -> Page<ModelTransition>
 }
 
 extension ModelRegistry {
+    package func deleteModel(_ name: String) async throws { try await deleteModel(name, reason: "") }
+
+    package func deleteVersion(_ name: String, _ version: Int) async throws {
+        try await deleteVersion(name, version, reason: "")
+    }
+
+    package func deleteAlias(_ name: String, alias: String) async throws {
+        try await deleteAlias(name, alias: alias, reason: "")
+    }
+
+    package func transition(
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool
+    ) async throws -> ModelVersion {
+        try await transition(name, version, to: stage, archiveExisting: archiveExisting, reason: "")
+    }
+
     package func ensureModel(named name: String) async throws -> RegisteredModel {
         do {
             return try await model(name)
@@ -198,9 +185,16 @@ extension ModelRegistry {
         }
     }
 
-    /// `3`, `@champion` or `champion` → that version; `latest` → the newest.
+    /// `3`, `@champion` or `champion` → that version; `latest` → the newest; `1.2.0` or `^1.2` → the highest in that range.
     package func resolve(_ name: String, _ selector: String) async throws -> ModelVersion {
         if let number = Int(selector) { return try await version(name, number) }
+        // None of these can be in an alias.
+        if selector.contains(where: { ".^~<>=*".contains($0) }) {
+            let range = try SemanticRange(parsing: selector)
+            if let found = try await versions(of: name, in: range).first { return found }
+            throw NestboxError(
+                .notFound, "model `\(name)` has no version in \(selector)", hint: "`nestbox models show` lists them")
+        }
         let alias = selector.hasPrefix("@") ? String(selector.dropFirst()) : selector
         if alias == "latest" {
             guard let latest = try await model(name).latestVersion else {

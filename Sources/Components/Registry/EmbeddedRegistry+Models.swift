@@ -75,6 +75,7 @@ extension EmbeddedRegistry {
                 try context.db.execute(
                     sql: "UPDATE registry_models SET name = ?, updated_at = ? WHERE id = ?",
                     arguments: [newName, context.now.milliseconds, key.id])
+                try HistoryTable.own.rename(name, to: newName, context)
                 try context.record(
                     "model.renamed", "model/\(newName)", ["from": .string(name), "to": .string(newName)])
             }
@@ -82,20 +83,37 @@ extension EmbeddedRegistry {
         }
     }
 
-    /// Removes the model with its versions, aliases and history; the events stay.
-    package func deleteModel(_ name: String) async throws {
+    /// Removes the model with its versions and aliases; the history and the events stay. Versions that had neither an alias nor
+    /// a stage have no row of their own in it.
+    package func deleteModel(_ name: String, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         try await store.write { context in
             let key = try RegistryRows.model(name, in: context.db)
             let model = try RegistryRows.model(key, in: context.db)
-            let versions = try Int.fetchAll(
-                context.db, sql: "SELECT version FROM registry_versions WHERE model_id = ? ORDER BY version",
+            let reason = reason.isEmpty ? model.tags[ModelTransition.reasonTag] ?? "" : reason
+            let versions = try Row.fetchAll(
+                context.db, sql: "SELECT version, stage FROM registry_versions WHERE model_id = ? ORDER BY version",
                 arguments: [key.id])
+            for (alias, version) in model.aliases.sorted(by: { $0.key < $1.key }) {
+                try HistoryTable.own.add(
+                    .alias(alias, from: version, to: nil, reason: Self.because("the model was deleted", reason)),
+                    to: name, context)
+            }
+            for row in versions {
+                let stage = try RegistryRows.stage(row["stage"])
+                guard stage != .none else { continue }
+                try HistoryTable.own.add(
+                    .deleted(
+                        version: row["version"], in: stage, reason: Self.because("the model was deleted", reason)),
+                    to: name, context)
+            }
+            try HistoryTable.own.add(.deletedModel(reason: reason), to: name, context)
             try context.db.execute(sql: "DELETE FROM registry_models WHERE id = ?", arguments: [key.id])
             try context.record(
                 "model.deleted", "model/\(name)",
                 [
-                    "versions": .array(versions.map { .int(Int64($0)) }),
-                    "aliases": .object(model.aliases.mapValues { .int(Int64($0)) }),
+                    "versions": .array(versions.map { .int(Int64($0["version"] as Int)) }),
+                    "aliases": .object(model.aliases.mapValues { .int(Int64($0)) }), "reason": .string(reason),
                 ])
         }
     }

@@ -9,9 +9,11 @@ extension EmbeddedRegistry {
         if let uri = request.artifactURI { try RegistryRules.checkSource(uri) }
         try RegistryRules.checkDescription(request.description)
         for (key, value) in request.tags { try RegistryRules.checkTag(key, value) }
+        let proposal = try await proposal(for: request)
         return try await store.write { context in
             let db = context.db
             let model = try RegistryRows.model(request.name, in: db)
+            let isPrompt = try RegistryRules.isPrompt(request.tags) || RegistryRows.isPrompt(model, in: db)
             let now = context.now.milliseconds
             // Counted on the model, not from its versions: a deleted version's number stays taken.
             try db.execute(
@@ -32,7 +34,15 @@ extension EmbeddedRegistry {
                     now, now, context.actor, request.modelID, request.artifactURI,
                 ])
             let id = db.lastInsertedRowID
-            for (key, value) in request.tags {
+            var tags = request.tags, semantic: SemanticVersion?
+            if !isPrompt {
+                let (number, reason) = try Self.first(request.tags, proposal, of: model, in: db)
+                try Self.claim(number, for: version, of: model, context)
+                tags[SemanticVersion.tag] = number.description
+                tags[SemanticVersion.reasonTag] = reason
+                semantic = number
+            }
+            for (key, value) in tags {
                 try db.execute(
                     sql: "INSERT INTO registry_version_tags (version_id, key, value) VALUES (?, ?, ?)",
                     arguments: [id, key, value])
@@ -46,9 +56,27 @@ extension EmbeddedRegistry {
                         "model_id": request.modelID.map { .string($0) } ?? .null,
                         "description": .string(request.description),
                         "tags": .object(request.tags.mapValues { .string($0) }),
+                        "semantic_version": semantic.map { .string($0.description) } ?? .null,
                     ], isPrompt: RegistryRules.isPrompt(request.tags)))
             return try RegistryRows.version(model, version, in: db)
         }
+    }
+
+    /// What changed since the newest version; nil when there is none, or when nobody asks.
+    private func proposal(for request: NewModelVersion) async throws -> SemanticProposal? {
+        guard let proposer, request.tags[SemanticVersion.tag] == nil, !RegistryRules.isPrompt(request.tags) else {
+            return nil
+        }
+        let previous = try await store.read { db -> ModelVersion? in
+            let model = try RegistryRows.model(request.name, in: db)
+            guard try !RegistryRows.isPrompt(model, in: db),
+                let newest = try Int.fetchOne(
+                    db, sql: "SELECT max(version) FROM registry_versions WHERE model_id = ?", arguments: [model.id])
+            else { return nil }
+            return try RegistryRows.version(model, newest, in: db)
+        }
+        guard let previous else { return nil }
+        return await proposer.proposal(for: request, after: previous)
     }
 
     package func version(_ name: String, _ version: Int) async throws -> ModelVersion {
@@ -91,17 +119,24 @@ extension EmbeddedRegistry {
     }
 
     /// Aliases that pointed to the version are removed with it, each with its row of history.
-    package func deleteVersion(_ name: String, _ version: Int) async throws {
+    package func deleteVersion(_ name: String, _ version: Int, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         try await store.write { context in
             let model = try RegistryRows.model(name, in: context.db)
             let id = try RegistryRows.versionID(model, version, in: context.db)
-            for alias in try RegistryRows.version(model, version, in: context.db).aliases {
+            let old = try RegistryRows.version(model, version, in: context.db)
+            let reason = reason.isEmpty ? old.tags[ModelTransition.reasonTag] ?? "" : reason
+            for alias in old.aliases {
                 try Self.removeAlias(
-                    alias, of: model, from: version, reason: "version \(version) was deleted", context)
+                    alias, of: model, from: version, reason: Self.because("version \(version) was deleted", reason),
+                    context)
             }
             try context.db.execute(sql: "DELETE FROM registry_versions WHERE id = ?", arguments: [id])
             try Self.touch(model, context)
-            try context.record("model_version.deleted", "model/\(name)", ["version": .int(Int64(version))])
+            try HistoryTable.own.add(.deleted(version: version, in: old.stage, reason: reason), to: name, context)
+            try context.record(
+                "model_version.deleted", "model/\(name)",
+                ["version": .int(Int64(version)), "reason": .string(reason)])
         }
     }
 
@@ -109,23 +144,34 @@ extension EmbeddedRegistry {
         try RegistryRules.checkTag(key, value)
         try await store.write { context in
             let model = try RegistryRows.model(name, in: context.db)
-            let id = try RegistryRows.versionID(model, version, in: context.db)
-            if let value {
-                try context.db.execute(
-                    sql: "INSERT OR REPLACE INTO registry_version_tags (version_id, key, value) VALUES (?, ?, ?)",
-                    arguments: [id, key, value])
-            } else {
-                try context.db.execute(
-                    sql: "DELETE FROM registry_version_tags WHERE version_id = ? AND key = ?", arguments: [id, key])
-                guard context.db.changesCount > 0 else { return }
+            if key == SemanticVersion.tag, try !RegistryRows.isPrompt(model, in: context.db) {
+                _ = try RegistryRows.versionID(model, version, in: context.db)
+                guard let value else { throw SemanticOrder.removal(name, version) }
+                let number = try SemanticVersion(parsing: value)
+                return try Self.set(number, of: model, version, reason: "set as a tag", context)
             }
-            try context.record(
-                "model_version.tagged", "model/\(name)",
-                Self.fact(
-                    [
-                        "version": .int(Int64(version)), "key": .string(key),
-                        "value": value.map { .string($0) } ?? .null,
-                    ], isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
+            try Self.tag(model, version, key, value, context)
         }
+    }
+
+    static func tag(
+        _ model: RegistryRows.ModelKey, _ version: Int, _ key: String, _ value: String?, _ context: WriteContext
+    ) throws {
+        let id = try RegistryRows.versionID(model, version, in: context.db)
+        if let value {
+            try context.db.execute(
+                sql: "INSERT OR REPLACE INTO registry_version_tags (version_id, key, value) VALUES (?, ?, ?)",
+                arguments: [id, key, value])
+        } else {
+            try context.db.execute(
+                sql: "DELETE FROM registry_version_tags WHERE version_id = ? AND key = ?", arguments: [id, key])
+            guard context.db.changesCount > 0 else { return }
+        }
+        try context.record(
+            "model_version.tagged", "model/\(model.name)",
+            fact(
+                [
+                    "version": .int(Int64(version)), "key": .string(key), "value": value.map { .string($0) } ?? .null,
+                ], isPrompt: try RegistryRows.isPrompt(model, in: context.db)))
     }
 }

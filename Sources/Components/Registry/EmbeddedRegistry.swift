@@ -6,10 +6,14 @@ import Storage
 package final class EmbeddedRegistry: ModelRegistry {
     let store: Store
     let ambient: Ambient
+    let proposer: VersionProposer?
 
-    /// - Parameter store: `nestbox.db`, opened with `migrations`.
-    package init(store: Store, ambient: Ambient) {
+    /// - Parameters:
+    ///   - store: `nestbox.db`, opened with `migrations`.
+    ///   - proposer: finds out what changed between versions; without one, every version counts as a minor change.
+    package init(store: Store, ambient: Ambient, proposer: VersionProposer? = nil) {
         self.store = store
         self.ambient = ambient
+        self.proposer = proposer
     }
 }

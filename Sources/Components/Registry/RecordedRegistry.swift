@@ -25,11 +25,15 @@ package struct RecordedRegistry: ModelRegistry {
 
     private let base: any ModelRegistry
     private let store: Store
+    private let proposer: VersionProposer?
 
-    /// - Parameter store: `nestbox.db`, opened with `migrations`.
-    package init(_ base: any ModelRegistry, store: Store) {
+    /// - Parameters:
+    ///   - store: `nestbox.db`, opened with `migrations`.
+    ///   - proposer: finds out what changed between versions; without one, every version counts as a minor change.
+    package init(_ base: any ModelRegistry, store: Store, proposer: VersionProposer? = nil) {
         self.base = base
         self.store = store
+        self.proposer = proposer
     }
 
     // MARK: Models
@@ -65,24 +69,34 @@ package struct RecordedRegistry: ModelRegistry {
         let model = try await base.renameModel(name, to: newName)
         guard name != newName else { return model }
         try await store.write { context in
-            try context.db.execute(
-                sql: "UPDATE registry_recorded_moves SET model = ? WHERE model = ?", arguments: [newName, name])
+            try HistoryTable.recorded.rename(name, to: newName, context)
             try context.record("model.renamed", "model/\(newName)", ["from": .string(name), "to": .string(newName)])
         }
         return model
     }
 
-    package func deleteModel(_ name: String) async throws {
+    package func deleteModel(_ name: String, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         let model = try await base.model(name)
-        let versions = try await allVersions(of: name).map(\.version).sorted()
-        try await base.deleteModel(name)
+        let versions = try await base.allVersions(of: name).sorted { $0.version < $1.version }
+        let reason = reason.isEmpty ? model.tags[ModelTransition.reasonTag] ?? "" : reason
+        try await base.deleteModel(name, reason: reason)
         try await store.write { context in
-            try context.db.execute(sql: "DELETE FROM registry_recorded_moves WHERE model = ?", arguments: [name])
+            let because = EmbeddedRegistry.because("the model was deleted", reason)
+            for (alias, version) in model.aliases.sorted(by: { $0.key < $1.key }) {
+                try HistoryTable.recorded.add(
+                    .alias(alias, from: version, to: nil, reason: because), to: name, context)
+            }
+            for version in versions where version.stage != .none {
+                try HistoryTable.recorded.add(
+                    .deleted(version: version.version, in: version.stage, reason: because), to: name, context)
+            }
+            try HistoryTable.recorded.add(.deletedModel(reason: reason), to: name, context)
             try context.record(
                 "model.deleted", "model/\(name)",
                 [
-                    "versions": .array(versions.map { .int(Int64($0)) }),
-                    "aliases": .object(model.aliases.mapValues { .int(Int64($0)) }),
+                    "versions": .array(versions.map { .int(Int64($0.version)) }),
+                    "aliases": .object(model.aliases.mapValues { .int(Int64($0)) }), "reason": .string(reason),
                 ])
         }
     }
@@ -98,7 +112,9 @@ package struct RecordedRegistry: ModelRegistry {
     // MARK: Versions
 
     package func createVersion(_ request: NewModelVersion) async throws -> ModelVersion {
-        let version = try await base.createVersion(request)
+        var numbered = request
+        try await number(&numbered)
+        let version = try await base.createVersion(numbered)
         try await record(
             "model_version.created", version.name,
             EmbeddedRegistry.fact(
@@ -131,21 +147,34 @@ package struct RecordedRegistry: ModelRegistry {
         return changed
     }
 
-    package func deleteVersion(_ name: String, _ version: Int) async throws {
+    package func deleteVersion(_ name: String, _ version: Int, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         let model = try await base.model(name), isPrompt = RegistryRules.isPrompt(model.tags)
+        let old = try await base.version(name, version)
         let aliases = model.aliases.filter { $0.value == version }.map(\.key).sorted()
-        try await base.deleteVersion(name, version)
+        let reason = reason.isEmpty ? old.tags[ModelTransition.reasonTag] ?? "" : reason
+        try await base.deleteVersion(name, version, reason: reason)
         try await store.write { context in
             for alias in aliases {
                 try Self.removed(
-                    alias, of: name, from: version, reason: "version \(version) was deleted", isPrompt: isPrompt,
+                    alias, of: name, from: version,
+                    reason: EmbeddedRegistry.because("version \(version) was deleted", reason), isPrompt: isPrompt,
                     context)
             }
-            try context.record("model_version.deleted", "model/\(name)", ["version": .int(Int64(version))])
+            try HistoryTable.recorded.add(.deleted(version: version, in: old.stage, reason: reason), to: name, context)
+            try context.record(
+                "model_version.deleted", "model/\(name)",
+                ["version": .int(Int64(version)), "reason": .string(reason)])
         }
     }
 
     package func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws {
+        if key == SemanticVersion.tag, try await !isPrompt(name) {
+            guard let value else { throw SemanticOrder.removal(name, version) }
+            _ = try await setSemanticVersion(
+                name, version, to: try SemanticVersion(parsing: value), reason: "set as a tag")
+            return
+        }
         try await base.setVersionTag(name, version, key: key, value: value)
         try await record(
             "model_version.tagged", name,
@@ -154,14 +183,68 @@ package struct RecordedRegistry: ModelRegistry {
                 isPrompt: try await isPrompt(name)))
     }
 
+    // MARK: Semantic versions
+
+    /// The tags that a new version gets. Kept by an MLflow server, tags are all there is: of two clients that register a version
+    /// of a model at the same moment, both may get the same, and a deleted version's is given again.
+    private func number(_ request: inout NewModelVersion) async throws {
+        guard !RegistryRules.isPrompt(request.tags) else { return }
+        let model = try await base.model(request.name)
+        guard !RegistryRules.isPrompt(model.tags) else { return }
+        let versions = try await base.allVersions(of: request.name)
+        let highest = versions.compactMap { version in version.semantic.map { (version: version.version, semantic: $0) }
+        }
+        .max { $0.semantic < $1.semantic }
+        if let given = request.tags[SemanticVersion.tag] {
+            let next = (model.latestVersion ?? 0) + 1
+            try SemanticOrder.check(
+                try SemanticVersion(parsing: given), for: next, of: request.name, before: highest, after: nil)
+            return
+        }
+        var proposal: SemanticProposal?
+        if let proposer, let previous = versions.first {
+            let located = try await base.version(request.name, previous.version)
+            proposal = await proposer.proposal(for: request, after: located)
+        }
+        let (semantic, reason) = SemanticOrder.next(after: highest?.semantic, proposal)
+        request.tags[SemanticVersion.tag] = semantic.description
+        request.tags[SemanticVersion.reasonTag] = String(reason.prefix(RegistryRules.reasonLength))
+    }
+
+    package func setSemanticVersion(
+        _ name: String, _ version: Int, to semantic: SemanticVersion, reason: String
+    ) async throws -> ModelVersion {
+        try RegistryRules.checkReason(reason)
+        guard try await !isPrompt(name) else { throw SemanticOrder.prompt(name) }
+        let old = try await base.version(name, version)
+        let others = try await base.allVersions(of: name).compactMap { other in
+            other.semantic.map { (version: other.version, semantic: $0) }
+        }
+        try SemanticOrder.check(
+            semantic, for: version, of: name,
+            before: others.filter { $0.version < version }.max { $0.version < $1.version },
+            after: others.filter { $0.version > version }.min { $0.version < $1.version })
+        try await base.setVersionTag(name, version, key: SemanticVersion.tag, value: semantic.description)
+        try await base.setVersionTag(name, version, key: SemanticVersion.reasonTag, value: reason)
+        try await record(
+            "model_version.renumbered", name,
+            [
+                "version": .int(Int64(version)), "from": old.semantic.map { .string($0.description) } ?? .null,
+                "to": .string(semantic.description), "reason": .string(reason),
+            ])
+        return try await base.version(name, version)
+    }
+
     // MARK: Moves
 
     package func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         let model = try await base.model(name), old = model.aliases[alias]
         try await base.setAlias(name, alias: alias, version: version, reason: reason)
         guard old != version else { return }
+        let reason = try await self.reason(reason, name, version)
         try await store.write { context in
-            try Self.move(name, kind: .alias, label: alias, from: old, to: version, reason: reason, context)
+            try HistoryTable.recorded.add(.alias(alias, from: old, to: version, reason: reason), to: name, context)
             try context.record(
                 "alias.moved", "model/\(name)",
                 EmbeddedRegistry.fact(
@@ -172,13 +255,15 @@ package struct RecordedRegistry: ModelRegistry {
         }
     }
 
-    package func deleteAlias(_ name: String, alias: String) async throws {
+    package func deleteAlias(_ name: String, alias: String, reason: String) async throws {
+        try RegistryRules.checkReason(reason)
         let model = try await base.model(name), old = model.aliases[alias]
-        try await base.deleteAlias(name, alias: alias)
+        try await base.deleteAlias(name, alias: alias, reason: reason)
         guard let old else { return }
+        let reason = try await self.reason(reason, name, old)
         try await store.write { context in
             try Self.removed(
-                alias, of: name, from: old, reason: "", isPrompt: RegistryRules.isPrompt(model.tags), context)
+                alias, of: name, from: old, reason: reason, isPrompt: RegistryRules.isPrompt(model.tags), context)
         }
     }
 
@@ -187,41 +272,60 @@ package struct RecordedRegistry: ModelRegistry {
     }
 
     package func transition(
-        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool, reason: String
     ) async throws -> ModelVersion {
+        try RegistryRules.checkReason(reason)
         let before = try await base.version(name, version).stage
         let archived =
             archiveExisting
-            ? try await allVersions(of: name).filter { $0.stage == stage && $0.version != version }.map(\.version) : []
-        let moved = try await base.transition(name, version, to: stage, archiveExisting: archiveExisting)
+            ? try await base.allVersions(of: name).filter { $0.stage == stage && $0.version != version }.map(\.version)
+            : []
+        var moved = try await base.transition(
+            name, version, to: stage, archiveExisting: archiveExisting, reason: reason)
+        let reason = before == stage ? reason : try await self.reason(reason, name, version)
+        if before != stage { moved.tags[ModelTransition.reasonTag] = nil }
         var moves = archived.sorted().map {
-            (version: $0, from: stage, to: ModelStage.archived, reason: "replaced by version \(version)")
+            (
+                version: $0, from: stage, to: ModelStage.archived,
+                reason: EmbeddedRegistry.because("replaced by version \(version)", reason)
+            )
         }
-        if before != stage { moves.append((version, before, stage, "")) }
+        if before != stage { moves.append((version, before, stage, reason)) }
         try await store.write { [moves] context in
             for move in moves {
-                try Self.move(
-                    name, kind: .stage, label: move.to.rawValue, from: move.version, to: move.version,
-                    fromStage: move.from, reason: move.reason, context)
+                try HistoryTable.recorded.add(
+                    .stage(of: move.version, from: move.from, to: move.to, reason: move.reason), to: name, context)
                 try context.record(
                     "stage.changed", "model/\(name)",
                     [
                         "version": .int(Int64(move.version)), "from": .string(move.from.rawValue),
-                        "to": .string(move.to.rawValue),
+                        "to": .string(move.to.rawValue), "reason": .string(move.reason),
                     ])
             }
         }
         return moved
     }
 
-    /// The moves that were made through this Nestbox.
-    package func transitions(of name: String) async throws -> [ModelTransition] {
-        _ = try await base.model(name)
-        return try await store.read { db in
-            try Row.fetchAll(
-                db, sql: "SELECT * FROM registry_recorded_moves WHERE model = ? ORDER BY id DESC", arguments: [name]
-            ).map { try RegistryRows.transition($0, model: name) }
+    /// What was done through this Nestbox.
+    package func history(of name: String, _ search: HistorySearch) async throws -> Page<ModelTransition> {
+        try RegistryRules.checkPageSize(search.maxResults)
+        let exists: Bool
+        do {
+            exists = try await base.model(name).name == name
+        } catch let error as NestboxError where error.code == .notFound {
+            exists = false
         }
+        return try await store.read { db in
+            try HistoryTable.recorded.page(of: name, search, exists: exists, in: db)
+        }
+    }
+
+    /// The reason given, or the one that a client left in the version's tag, which it then takes away.
+    private func reason(_ given: String, _ name: String, _ version: Int) async throws -> String {
+        guard given.isEmpty else { return given }
+        guard let left = try await base.version(name, version).tags[ModelTransition.reasonTag] else { return "" }
+        try await setVersionTag(name, version, key: ModelTransition.reasonTag, value: nil)
+        return left
     }
 
     // MARK: Records
@@ -237,36 +341,10 @@ package struct RecordedRegistry: ModelRegistry {
     private static func removed(
         _ alias: String, of model: String, from version: Int, reason: String, isPrompt: Bool, _ context: WriteContext
     ) throws {
-        try move(model, kind: .alias, label: alias, from: version, to: nil, reason: reason, context)
+        try HistoryTable.recorded.add(.alias(alias, from: version, to: nil, reason: reason), to: model, context)
         try context.record(
             "alias.removed", "model/\(model)",
             EmbeddedRegistry.fact(
                 ["alias": .string(alias), "from": .int(Int64(version)), "reason": .string(reason)], isPrompt: isPrompt))
-    }
-
-    private static func move(
-        _ model: String, kind: ModelTransition.Kind, label: String, from: Int?, to: Int?,
-        fromStage: ModelStage? = nil, reason: String, _ context: WriteContext
-    ) throws {
-        try context.db.execute(
-            sql: """
-                INSERT INTO registry_recorded_moves
-                    (model, at, actor, kind, label, from_version, to_version, from_stage, reason)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                model, context.now.milliseconds, context.actor, kind.rawValue, label, from, to, fromStage?.rawValue,
-                reason,
-            ])
-    }
-
-    private func allVersions(of name: String) async throws -> [ModelVersion] {
-        var found: [ModelVersion] = [], token: String?
-        repeat {
-            let page = try await base.versions(of: name, maxResults: 1000, pageToken: token)
-            found += page.items
-            token = page.nextPageToken
-        } while token != nil
-        return found
     }
 }

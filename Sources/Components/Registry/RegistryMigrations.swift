@@ -52,5 +52,45 @@ extension EmbeddedRegistry {
                     CREATE INDEX registry_versions_by_source ON registry_versions (source);
                     """)
         },
+        // By name instead of by number: the history of a deleted model stays.
+        Migration("registry.history.1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE registry_history (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, at INTEGER NOT NULL,
+                        actor TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, from_version INTEGER,
+                        to_version INTEGER, from_stage TEXT, reason TEXT NOT NULL);
+                    INSERT INTO registry_history
+                        SELECT t.id, m.name, t.at, t.actor, t.kind, t.label, t.from_version, t.to_version, t.from_stage,
+                            t.reason
+                        FROM registry_transitions t JOIN registry_models m ON m.id = t.model_id ORDER BY t.id;
+                    CREATE INDEX registry_history_by_model ON registry_history (model, id);
+                    DROP TABLE registry_transitions;
+                    """)
+        },
+        // Also those of deleted versions. What was registered before there were any gets 1.0.0, 1.1.0 and so on: of how far
+        // they are from each other, nothing is known.
+        Migration("registry.semantic.1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE registry_semantic_versions (
+                        model_id INTEGER NOT NULL REFERENCES registry_models (id) ON DELETE CASCADE,
+                        version INTEGER NOT NULL, major INTEGER NOT NULL, minor INTEGER NOT NULL, patch INTEGER NOT NULL,
+                        PRIMARY KEY (model_id, version)) WITHOUT ROWID;
+                    CREATE UNIQUE INDEX registry_semantic_versions_once
+                        ON registry_semantic_versions (model_id, major, minor, patch);
+                    INSERT INTO registry_semantic_versions (model_id, version, major, minor, patch)
+                        SELECT model_id, version, 1, row_number() OVER (PARTITION BY model_id ORDER BY version) - 1, 0
+                        FROM registry_versions WHERE model_id NOT IN (
+                            SELECT model_id FROM registry_model_tags
+                            WHERE key = 'mlflow.prompt.is_prompt' AND lower(value) = 'true');
+                    INSERT OR REPLACE INTO registry_version_tags (version_id, key, value)
+                        SELECT v.id, 'nestbox.semantic_version', s.major || '.' || s.minor || '.' || s.patch
+                        FROM registry_semantic_versions s JOIN registry_versions v USING (model_id, version);
+                    INSERT OR REPLACE INTO registry_version_tags (version_id, key, value)
+                        SELECT v.id, 'nestbox.semantic_version_reason', 'counted: registered before semantic versions were kept'
+                        FROM registry_semantic_versions s JOIN registry_versions v USING (model_id, version);
+                    """)
+        },
     ]
 }

@@ -110,15 +110,18 @@ enum RegistryRows {
         return found
     }
 
-    static func transition(_ row: Row, model: String) throws -> ModelTransition {
+    static func transition(_ row: Row) throws -> ModelTransition {
         let kind: String = row["kind"]
+        guard let known = ModelTransition.Kind(rawValue: kind) else {
+            throw NestboxError(.internalError, "nestbox.db holds `\(kind)` where a move's kind was expected")
+        }
         return ModelTransition(
-            at: Timestamp(milliseconds: row["at"]), actor: row["actor"], kind: kind == "stage" ? .stage : .alias,
-            label: row["label"], model: model, fromVersion: row["from_version"], toVersion: row["to_version"],
+            at: Timestamp(milliseconds: row["at"]), actor: row["actor"], kind: known, label: row["label"],
+            model: row["model"], fromVersion: row["from_version"], toVersion: row["to_version"],
             fromStage: try (row["from_stage"] as String?).map(stage), reason: row["reason"])
     }
 
-    private static func stage(_ text: String) throws -> ModelStage {
+    static func stage(_ text: String) throws -> ModelStage {
         guard let stage = ModelStage(rawValue: text) else {
             throw NestboxError(.internalError, "nestbox.db holds `\(text)` where a model stage was expected")
         }

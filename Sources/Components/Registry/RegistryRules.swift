@@ -8,6 +8,7 @@ enum RegistryRules {
     static let tagValueLength = 100_000
     static let descriptionLength = 100_000
     static let sourceLength = 2000
+    static let reasonLength = 5000
     static let pageSize = 1...10_000
     /// MLflow lets one page of versions be this large.
     static let searchPageSize = 1...200_000
@@ -46,6 +47,8 @@ enum RegistryRules {
     static func checkDescription(_ description: String) throws {
         try checkLength(description, descriptionLength, "the description")
     }
+
+    static func checkReason(_ reason: String) throws { try checkLength(reason, reasonLength, "the reason") }
 
     static func checkSource(_ source: String) throws {
         guard !source.isEmpty else {

@@ -85,8 +85,8 @@ extension Samples {
             (
                 "model",
                 ModelPage(
-                    model, versions: [modelVersion(2), modelVersion(1)], hasMore: true, transitions: transitions,
-                    deployments: [deployment], now: now)
+                    model, versions: Page(items: [modelVersion(2), modelVersion(1)], nextPageToken: dress("v")),
+                    history: Page(items: transitions, nextPageToken: dress("h")), deployments: [deployment], now: now)
             ),
             (
                 "deployments",
@@ -220,7 +220,10 @@ extension Samples {
                     definitions.featureViews[0], entities: [], materialization: nil, keys: [:], outcome: .notAsked)
             ),
             ("models", ModelsPage([], next: nil, now: now)),
-            ("model", ModelPage(fresh, versions: [], hasMore: false, transitions: [], deployments: [], now: now)),
+            (
+                "model",
+                ModelPage(fresh, versions: Page(items: []), history: Page(items: []), deployments: [], now: now)
+            ),
             ("deployments", DeploymentsPage([], openAlerts: [], now: now)),
             (
                 "deployment",

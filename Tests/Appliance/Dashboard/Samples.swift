@@ -192,7 +192,13 @@ struct Samples {
         ModelVersion(
             name: dress("flights-late"), version: number, source: "mlflow-artifacts:/1/x/artifacts/model",
             runID: run(1).id, stage: number == 1 ? .archived : .none,
-            description: number == 1 ? dress("a first try") : "", tags: number == 2 ? [dress("auc"): "0.703"] : [:],
+            description: number == 1 ? dress("a first try") : "",
+            tags: number == 2
+                ? [
+                    dress("auc"): "0.703", SemanticVersion.tag: "1.1.0",
+                    SemanticVersion.reasonTag: dress(
+                        "proposed minor: against version 1: `test_auc` 0.691 → 0.703 (better)"),
+                ] : [SemanticVersion.tag: "1.0.0"],
             aliases: number == 2 ? [dress("champion")] : [],
             createdAt: ago(2000), updatedAt: ago(60), createdBy: dress("job/0197"))
     }
@@ -211,6 +217,8 @@ struct Samples {
             move(.alias, "champion", 1, 2, nil, "test AUC 0.703 against 0.691"),
             move(.stage, "Archived", 1, 1, .some(.none), ""),
             move(.alias, "champion", nil, 1, nil, "first version"),
+            move(.version, "deleted", 7, nil, .production, "trained on the wrong rows"),
+            move(.model, "deleted", nil, nil, nil, ""),
         ]
     }
 

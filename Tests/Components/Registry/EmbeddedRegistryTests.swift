@@ -55,7 +55,7 @@ struct EmbeddedRegistryTests {
             }
             try await group.waitForAll()
         }
-        let history = try await registry.transitions(of: "m").reversed()
+        let history = try await registry.history(of: "m", .init()).items.reversed()
         var at: Int?
         for move in history {
             #expect(move.fromVersion == at)
@@ -89,7 +89,41 @@ struct EmbeddedRegistryTests {
         await expectError(.alreadyExists) { try await registry.createModel(name: "m", description: "", tags: [:]) }
         await expectError(.notFound) { try await registry.setAlias("m", alias: "champion", version: 1, reason: "") }
         #expect(try await store.eventLog().map(\.kind) == ["model.created"])
-        #expect(try await registry.transitions(of: "m").isEmpty)
+        #expect(try await registry.history(of: "m", .init()).items.isEmpty)
+    }
+
+    /// As a database from before there were histories by name and semantic versions.
+    @Test func versionsAndMovesFromBeforeAreTakenOver() async throws {
+        let directory = try TemporaryDirectory()
+        let before = Array(EmbeddedRegistry.migrations.prefix { $0.id != "registry.history.1" })
+        let old = try Store(in: directory, before)
+        try await old.write { context in
+            try context.db.execute(
+                sql: """
+                    INSERT INTO registry_models VALUES (1, 'm', '', 5, 0, 0), (2, 'p', '', 1, 0, 0);
+                    INSERT INTO registry_model_tags VALUES (2, 'mlflow.prompt.is_prompt', 'true');
+                    INSERT INTO registry_versions
+                        (id, model_id, version, source, stage, description, created_at, updated_at, created_by)
+                        VALUES (1, 1, 2, 's', 'None', '', 0, 0, 'ada'), (2, 2, 1, 's', 'None', '', 0, 0, 'ada'),
+                            (3, 1, 5, 's', 'None', '', 0, 0, 'ada');
+                    INSERT INTO registry_transitions VALUES
+                        (1, 1, 7, 'ada', 'alias', 'champion', NULL, 2, NULL, 'first');
+                    """)
+        }
+        try old.close()
+        let registry = EmbeddedRegistry(store: try Store(in: directory, EmbeddedRegistry.migrations), ambient: .live)
+        #expect(try await registry.version("m", 2).semantic?.description == "1.0.0")
+        #expect(try await registry.version("m", 5).semantic?.description == "1.1.0")
+        #expect(try await registry.version("p", 1).tags.isEmpty)
+        let moves = try await registry.history(of: "m", .init()).items
+        #expect(moves.map(\.reason) == ["first"] && moves.map(\.toVersion) == [2] && moves.map(\.actor) == ["ada"])
+        let next = try await registry.createVersion(NewModelVersion(name: "m", source: "s", runID: nil))
+        #expect(next.semantic?.description == "1.2.0")
+        // What a deleted version promised is not promised again.
+        try await registry.deleteVersion("m", 6)
+        #expect(
+            try await registry.createVersion(NewModelVersion(name: "m", source: "s", runID: nil)).semantic?.description
+                == "1.3.0")
     }
 
     @Test func everythingIsThereAfterReopening() async throws {
@@ -97,11 +131,11 @@ struct EmbeddedRegistryTests {
         let version = try await registry.createVersion(
             NewModelVersion(name: "m", source: "s", runID: "r", tags: ["k": "v"]))
         try await registry.setAlias("m", alias: "champion", version: 1, reason: "best")
-        let model = try await registry.model("m"), history = try await registry.transitions(of: "m")
+        let model = try await registry.model("m"), history = try await registry.history(of: "m", .init()).items
         try store.close()
         let again = EmbeddedRegistry(store: try Store(in: directory, EmbeddedRegistry.migrations), ambient: .live)
         #expect(try await again.model("m") == model)
-        #expect(try await again.transitions(of: "m") == history)
+        #expect(try await again.history(of: "m", .init()).items == history)
         #expect(try await again.version("m", 1).tags == version.tags)
     }
 }

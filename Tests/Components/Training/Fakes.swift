@@ -177,23 +177,28 @@ final class FakeRegistry: ModelRegistry {
     func searchVersions(_ search: ModelSearch) async throws -> Page<ModelVersion> { throw unused }
     func updateModel(_ name: String, description: String) async throws -> RegisteredModel { throw unused }
     func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel { throw unused }
-    func deleteModel(_ name: String) async throws { throw unused }
+    func deleteModel(_ name: String, reason: String) async throws { throw unused }
     func setModelTag(_ name: String, key: String, value: String?) async throws { throw unused }
     func version(_ name: String, _ version: Int) async throws -> ModelVersion { throw unused }
     func updateVersion(_ name: String, _ version: Int, description: String) async throws -> ModelVersion {
         throw unused
     }
-    func deleteVersion(_ name: String, _ version: Int) async throws { throw unused }
+    func deleteVersion(_ name: String, _ version: Int, reason: String) async throws { throw unused }
     func setVersionTag(_ name: String, _ version: Int, key: String, value: String?) async throws { throw unused }
     func setAlias(_ name: String, alias: String, version: Int, reason: String) async throws { throw unused }
-    func deleteAlias(_ name: String, alias: String) async throws { throw unused }
+    func deleteAlias(_ name: String, alias: String, reason: String) async throws { throw unused }
     func version(_ name: String, alias: String) async throws -> ModelVersion { throw unused }
-    func transition(_ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool) async throws
-        -> ModelVersion
-    {
+    func transition(
+        _ name: String, _ version: Int, to stage: ModelStage, archiveExisting: Bool, reason: String
+    ) async throws -> ModelVersion {
         throw unused
     }
-    func transitions(of name: String) async throws -> [ModelTransition] { throw unused }
+    func setSemanticVersion(
+        _ name: String, _ version: Int, to semantic: SemanticVersion, reason: String
+    ) async throws -> ModelVersion { throw unused }
+    func history(of name: String, _ search: HistorySearch) async throws -> Page<ModelTransition> {
+        throw unused
+    }
 }
 
 final class FakeArtifacts: ArtifactStore {

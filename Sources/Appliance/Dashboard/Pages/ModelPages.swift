@@ -45,6 +45,8 @@ package struct ModelPage: DashboardPage {
         var number: String
         var href: String
         var lineageHref: String
+        var semantic: String?
+        var semanticReason: String?
         var aliases: [Badge]
         var stage: Badge?
         var run: String?
@@ -80,18 +82,21 @@ package struct ModelPage: DashboardPage {
     let description: String?
     let stats: [Stat]
     let versions: [Version]
-    let versionsNote: String?
+    /// The rest of the versions, and of the history.
+    let olderVersions: String?
+    /// Where the form of semantic versions is sent to; nil where there is none to set.
+    let semanticPath: String?
     let moves: [Move]
     let hasMoves: Bool
+    let olderMoves: String?
     let tags: [Pair]
     let deployCommand: Empty?
     let empty = Empty(
         "No version yet", "The name is taken, and nothing is registered under it.",
         command: "nestbox train samples/flights/quick.yaml")
 
-    /// - Parameter hasMore: whether `versions` leaves older ones out.
     package init(
-        _ model: RegisteredModel, versions: [ModelVersion], hasMore: Bool, transitions: [ModelTransition],
+        _ model: RegisteredModel, versions: Page<ModelVersion>, history: Page<ModelTransition>,
         deployments: [Deployment], now: Timestamp
     ) {
         title = model.name
@@ -103,10 +108,12 @@ package struct ModelPage: DashboardPage {
             Stat("Champion", model.aliases["champion"].map { "version \($0)" } ?? "none"),
             Stat("Deployments", Format.count(mine.count)), Stat("Created", Format.ago(model.createdAt, now: now)),
         ]
-        self.versions = versions.map { version in
+        self.versions = versions.items.map { version in
             Version(
                 number: "\(version.version)", href: FileOwner(version).href,
                 lineageHref: LineageView.lineage("model:\(version.name)/\(version.version)"),
+                semantic: version.semantic?.description,
+                semanticReason: version.tags[SemanticVersion.reasonTag],
                 aliases: version.aliases.sorted().map { Badge($0, "live plain") },
                 stage: version.stage == .none
                     ? nil : Badge(version.stage.rawValue, version.stage == .production ? "good plain" : "plain"),
@@ -116,10 +123,15 @@ package struct ModelPage: DashboardPage {
                 },
                 description: version.description, by: Format.actor(version.createdBy),
                 created: TimeText(version.createdAt, now: now),
-                tags: version.tags.sorted { $0.key < $1.key }.map { Pair($0.key, Format.short($0.value, 60)) })
+                tags: version.tags.filter { !Self.shownElsewhere.contains($0.key) }.sorted { $0.key < $1.key }.map {
+                    Pair($0.key, Format.short($0.value, 60))
+                })
         }
-        versionsNote = hasMore ? "the newest \(versions.count)" : nil
-        moves = transitions.map { Move($0, now: now) }
+        let path = path
+        semanticPath = versions.items.contains { $0.semantic != nil } ? path + "/semantic" : nil
+        olderVersions = versions.nextPageToken.map { "\(path)?page=\(Format.encoded($0))" }
+        olderMoves = history.nextPageToken.map { "\(path)?history=\(Format.encoded($0))#history" }
+        moves = history.items.map { Move($0, now: now) }
         hasMoves = !moves.isEmpty
         tags = model.tags.sorted { $0.key < $1.key }.map { Pair($0.key, $0.value) }
         deployCommand =
@@ -129,6 +141,8 @@ package struct ModelPage: DashboardPage {
                 command: "nestbox deploy \(model.name)@\(model.aliases["champion"] != nil ? "champion" : "latest")")
             : nil
     }
+
+    private static let shownElsewhere: Set = [SemanticVersion.tag, SemanticVersion.reasonTag]
 
     static func sentence(_ move: ModelTransition) -> String {
         switch move.kind {
@@ -142,6 +156,10 @@ package struct ModelPage: DashboardPage {
             case (let from?, nil): return "\(move.label) removed from version \(from)"
             case (nil, nil): return "\(move.label) removed"
             }
+        case .version:
+            let stage = move.fromStage.map { $0 == .none ? "" : ", which was in \($0.rawValue)" } ?? ""
+            return "Version \(move.fromVersion ?? 0) deleted\(stage)"
+        case .model: return "An earlier model of this name deleted"
         }
     }
 }

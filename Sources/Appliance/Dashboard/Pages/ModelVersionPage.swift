@@ -7,7 +7,7 @@ package struct ModelVersionInputs: Sendable {
     package var run: Run?
     package var loggedModel: LoggedModel?
     package var deployments: [Deployment]
-    /// Of the whole model, newest first.
+    /// What concerns this version, newest first.
     package var transitions: [ModelTransition]
     package var files: FileListing
     /// Whether its files are in this server's store.
@@ -39,7 +39,7 @@ package struct ModelVersionPage: DashboardPage {
     let lineageHref: String
     let badges: [Badge]
     let description: String?
-    let stats: [Stat]
+    var stats: [Stat]
     let source: [Pair]
     let deployments: [Pair]
     let hasDeployments: Bool
@@ -68,13 +68,14 @@ package struct ModelVersionPage: DashboardPage {
             Stat("By", Format.actor(version.createdBy)),
             Stat("Deployments", Format.count(input.deployments.count)),
         ]
+        if let semantic = version.semantic {
+            stats.insert(Stat("Semantic version", semantic.description), at: 0)
+        }
         source = Self.source(input)
         deployments = input.deployments.map { Pair("", $0.name, href: Format.link("deployments", $0.name)) }
         hasDeployments = !deployments.isEmpty
         tags = version.tags.sorted { $0.key < $1.key }.map { Pair($0.key, Format.short($0.value, 400)) }
-        moves = input.transitions
-            .filter { $0.fromVersion == version.version || $0.toVersion == version.version }
-            .map { ModelPage.Move($0, now: now) }
+        moves = input.transitions.map { ModelPage.Move($0, now: now) }
         hasMoves = !moves.isEmpty
         tree = FileTree(input.files, of: owner, current: "")
         hasFiles = !tree.rows.isEmpty
