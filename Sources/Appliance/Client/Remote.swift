@@ -10,6 +10,7 @@ package struct Remote: Sendable {
     package let features: RemoteFeatures
     package let tracking: RemoteTracking
     package let provenance: RemoteProvenance
+    package let exchange: RemoteExchange
     package let lineage: RemoteLineage
     package let traces: RemoteTraces
     package let registry: RemoteRegistry
@@ -25,6 +26,7 @@ package struct Remote: Sendable {
         features = RemoteFeatures(client)
         tracking = RemoteTracking(client)
         provenance = RemoteProvenance(client)
+        exchange = RemoteExchange(client)
         lineage = RemoteLineage(client)
         traces = RemoteTraces(client)
         registry = RemoteRegistry(client)

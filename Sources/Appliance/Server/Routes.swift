@@ -16,6 +16,7 @@ enum Routes {
         routes += RunCurveRoutes.routes(appliance)
         routes += ProvenanceRoutes.routes(appliance)
         routes += LineageRoutes.routes(appliance)
+        routes += ExchangeRoutes.routes(appliance)
         routes += MLflowRoutes.routes(appliance)
         routes += MLflowWebhookRoutes.routes(appliance.webhooks)
         routes += MLflowTraceRoutes.routes(appliance)

@@ -5,9 +5,9 @@ import Core
 import Foundation
 import Tables
 
-struct ImportCommand: AsyncParsableCommand {
+struct ImportFile: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Import a CSV or JSON Lines file (also gzipped) as a new dataset version.")
+        commandName: "file", abstract: "Import a CSV or JSON Lines file (also gzipped) as a new dataset version.")
 
     @Argument(help: "The file.", completion: .file())
     var file: String

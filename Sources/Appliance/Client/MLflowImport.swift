@@ -1,0 +1,141 @@
+import Contracts
+import Core
+
+/// Brings what an MLflow server keeps over to a Nestbox, by comparing both: what is there already, the same, stays, and what
+/// is missing or differs is written. So an import that was cut off is simply called again, and one of a server that goes on
+/// brings what is new there. What is counted as imported was read back from the target.
+///
+/// Runs, logged models, traces and versions keep their identifiers; experiments and registered models go by name. It refuses
+/// to replace a version that somebody made here, or a run of the same id in another experiment.
+package struct MLflowImport: Sendable {
+    let source: MLflowServer
+    let target: Remote
+    let say: @Sendable (String) -> Void
+
+    /// On experiments that were made by an import: the address and the identifier that they come from.
+    static let originTag = "nestbox.import.source"
+    static let pageSize = 500
+
+    /// - Parameter say: hears what is being brought.
+    package init(from source: MLflowServer, to target: Remote, say: @escaping @Sendable (String) -> Void) {
+        self.source = source
+        self.target = target
+        self.say = say
+    }
+
+    /// What one thing's failure does not stop is in the report; throws when one of the servers does not answer.
+    package func run() async throws -> ExchangeReport {
+        var state = State()
+        for kind in ["experiments", "runs"] { state.report.add(kind, source: 0) }
+        let experiments = try await all { token in
+            try await source.tracking.experiments(
+                ExperimentSearch(
+                    view: .all, maxResults: Self.pageSize, orderBy: ["experiment_id ASC"], pageToken: token))
+        }
+        for experiment in experiments {
+            try await attempt("experiments", "experiment `\(experiment.name)`", &state) { state in
+                try await bring(experiment, &state)
+            }
+        }
+        try await bringRegisteredModels(&state)
+        return state.report
+    }
+
+    struct State {
+        var report = ExchangeReport()
+        /// Where files lay and where they lie now: folders of runs and logged models.
+        var places: [(from: String, to: String)] = []
+        var loggedModelPlaces: [String: String] = [:]
+    }
+
+    /// One thing's own fault is noted, and the next is tried; a server that is away, or that lets nobody in, ends the import.
+    func attempt(
+        _ kind: String, _ what: String, _ state: inout State, _ work: (inout State) async throws -> Void
+    ) async throws {
+        do {
+            try await work(&state)
+        } catch let error as NestboxError {
+            let ends: [NestboxError.Code] = [
+                .unavailable, .unauthenticated, .permissionDenied, .notImplemented, .storageFull, .cancelled,
+                .rateLimited,
+            ]
+            if ends.contains(error.code) { throw error }
+            state.report.add(kind)
+            state.report.failures.append("\(what): \(error.message)" + (error.hint.map { " (\($0))" } ?? ""))
+        }
+    }
+
+    func all<T>(_ page: (String?) async throws -> Page<T>) async throws -> [T] {
+        var items: [T] = [], token: String?
+        repeat {
+            let answer = try await page(token)
+            items += answer.items
+            token = answer.nextPageToken
+        } while token != nil
+        return items
+    }
+
+    func absent<T: Sendable>(_ read: () async throws -> T) async throws -> T? {
+        do { return try await read() } catch let error as NestboxError where error.code == .notFound { return nil }
+    }
+
+    // MARK: Experiments
+
+    private func bring(_ experiment: Experiment, _ state: inout State) async throws {
+        say("experiment \(experiment.name)")
+        let origin = "\(source.address)#\(experiment.id)"
+        let there = try await absent { try await target.tracking.experiment(named: experiment.name) }
+        var tags = experiment.tags
+        tags[Self.originTag] = origin
+        var here: Experiment
+        if let there {
+            here = there
+        } else {
+            here = try await target.tracking.createExperiment(name: experiment.name, artifactLocation: nil, tags: tags)
+        }
+        let isOurs = here.tags[Self.originTag] == origin
+        if here.lifecycleStage == .deleted {
+            guard isOurs else {
+                throw NestboxError(
+                    .conflict, "there is a deleted experiment of that name here",
+                    hint: "restore it, or remove it for good with `nestbox gc --older-than 0`, and import again")
+            }
+            try await target.tracking.restoreExperiment(id: here.id)
+        }
+        for (key, value) in experiment.tags where here.tags[key] != value {
+            try await target.tracking.setExperimentTag(id: here.id, key: key, value: value)
+        }
+        here = try await target.tracking.experiment(id: here.id)
+        if !isOurs {
+            state.report.notes.append("experiment `\(experiment.name)` was here already: its runs were added to it")
+        }
+        try await bringContents(of: experiment, into: here, &state)
+        let isNew = there == nil
+        state.report.add("experiments", imported: isNew ? 1 : 0, skipped: isNew ? 0 : 1)
+        if experiment.lifecycleStage == .deleted {
+            if isOurs {
+                try await target.tracking.deleteExperiment(id: here.id)
+            } else {
+                state.report.notes.append("experiment `\(experiment.name)` is deleted there, and stays active here")
+            }
+        }
+    }
+
+    private func bringContents(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
+        var token: String?
+        repeat {
+            let page = try await source.tracking.runs(
+                RunSearch(
+                    experimentIDs: [experiment.id], view: .all, maxResults: Self.pageSize,
+                    orderBy: ["attributes.start_time ASC"], pageToken: token))
+            for run in page.items {
+                try await attempt("runs", "run `\(run.id)`", &state) { state in
+                    try await bring(run, into: here, &state)
+                }
+            }
+            token = page.nextPageToken
+        } while token != nil
+        try await bringLoggedModels(of: experiment, into: here, &state)
+        try await bringTraces(of: experiment, into: here, &state)
+    }
+}
