@@ -5,6 +5,7 @@ extension MLflowImport {
     private static let tracesAtOnce = 50
 
     func bringTraces(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
+        var here = here
         var token: String?
         repeat {
             let page = try await source.traces.search(
@@ -18,7 +19,7 @@ extension MLflowImport {
                 try await target.traces.infos(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
             for info in page.items {
                 try await attempt("traces", "trace `\(info.id)`", &state) { state in
-                    try await bring(info, whole[info.id], known[info.id], into: here, &state)
+                    try await bring(info, whole[info.id], known[info.id], into: &here, &state)
                 }
             }
             token = page.nextPageToken
@@ -26,7 +27,8 @@ extension MLflowImport {
     }
 
     private func bring(
-        _ info: TraceInfo, _ spans: [TraceSpan]?, _ known: TraceInfo?, into experiment: Experiment, _ state: inout State
+        _ info: TraceInfo, _ spans: [TraceSpan]?, _ known: TraceInfo?, into experiment: inout Experiment,
+        _ state: inout State
     ) async throws {
         if known != nil, known?.experimentID != experiment.id {
             throw NestboxError(.conflict, "a trace of that id is in another experiment here")
@@ -43,6 +45,7 @@ extension MLflowImport {
             isSame = try await target.traces.trace(id: info.id, allowPartial: true).spans.count >= spans.count
         }
         if !isSame {
+            try await open(&experiment)
             // The summary last: with it the trace counts as complete.
             try await target.traces.record(spans, resource: [:], experimentID: experiment.id)
             _ = try await target.traces.put(wanted)

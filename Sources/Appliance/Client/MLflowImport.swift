@@ -100,9 +100,10 @@ package struct MLflowImport: Sendable {
                     .conflict, "there is a deleted experiment of that name here",
                     hint: "restore it, or remove it for good with `nestbox gc --older-than 0`, and import again")
             }
-            try await target.tracking.restoreExperiment(id: here.id)
+            if experiment.lifecycleStage == .active { try await open(&here) }
         }
         for (key, value) in experiment.tags where here.tags[key] != value {
+            try await open(&here)
             try await target.tracking.setExperimentTag(id: here.id, key: key, value: value)
         }
         here = try await target.tracking.experiment(id: here.id)
@@ -114,11 +115,20 @@ package struct MLflowImport: Sendable {
         state.report.add("experiments", imported: isNew ? 1 : 0, skipped: isNew ? 0 : 1)
         if experiment.lifecycleStage == .deleted {
             if isOurs {
-                try await target.tracking.deleteExperiment(id: here.id)
+                let now = try await target.tracking.experiment(id: here.id)
+                if now.lifecycleStage == .active { try await target.tracking.deleteExperiment(id: here.id) }
             } else {
                 state.report.notes.append("experiment `\(experiment.name)` is deleted there, and stays active here")
             }
         }
+    }
+
+    /// What is deleted takes runs, but neither tags nor traces. A restored experiment's runs are restored as well, which its
+    /// deletion at the end undoes.
+    func open(_ experiment: inout Experiment) async throws {
+        guard experiment.lifecycleStage == .deleted else { return }
+        try await target.tracking.restoreExperiment(id: experiment.id)
+        experiment.lifecycleStage = .active
     }
 
     private func bringContents(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
