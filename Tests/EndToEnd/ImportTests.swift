@@ -45,7 +45,9 @@ import Testing
         let sources = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.kind, $0.source) })
         #expect(
             sources["runs"] == 4 && sources["metric points"] == 1204 && sources["artifact files"] == 2, "\(sources)")
-        #expect(sources["model versions"] == 2 && sources["prompts"] == 1 && sources["traces"] == 1, "\(sources)")
+        #expect(
+            sources["model versions"] == 2 && sources["prompts"] == 1 && sources["prompt versions"] == 1, "\(sources)")
+        #expect(sources["logged models"] == 1 && sources["traces"] == 1 && sources["spans"] == 2, "\(sources)")
         try await check(remote)
 
         let again = try runCommand(ServerProcess.executable, arguments)

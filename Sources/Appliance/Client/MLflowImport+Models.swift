@@ -3,7 +3,7 @@ import Core
 
 extension MLflowImport {
     func bringLoggedModels(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
-        let models = try await all { token in
+        let models = try await Self.all { token in
             try await source.tracking.loggedModels(
                 LoggedModelSearch(experimentIDs: [experiment.id], maxResults: 50, pageToken: token))
         }
@@ -42,11 +42,12 @@ extension MLflowImport {
     // MARK: Registered models and prompts
 
     /// A prompt is a registered model with this tag, which searches leave out unless they ask for it.
+    private static let promptKind = "prompts"
     private static let prompts = "tags.`mlflow.prompt.is_prompt` = 'true'"
 
     func bringRegisteredModels(_ state: inout State) async throws {
-        for (kind, filter) in [("registered models", ""), ("prompts", Self.prompts)] {
-            let models = try await all { token in
+        for (kind, filter) in [("registered models", ""), (Self.promptKind, Self.prompts)] {
+            let models = try await Self.all { token in
                 try await source.registry.searchModels(
                     ModelSearch(filter: filter, maxResults: 100, pageToken: token))
             }
@@ -60,22 +61,20 @@ extension MLflowImport {
 
     private func bring(_ model: RegisteredModel, _ kind: String, _ state: inout State) async throws {
         say("\(kind.dropLast()) \(model.name)")
-        let listed = try await all { token in
-            try await source.registry.versions(of: model.name, maxResults: 100, pageToken: token)
-        }
+        let listed = try await Self.versions(of: model.name, kind, source.registry)
         var versions: [ModelVersion] = []
         for version in listed { versions.append(try await moved(version, state)) }
-        let before = try await stored(model.name)
+        let before = try await stored(model.name, kind)
         let wanted = ModelWithVersions(model: model, versions: versions)
         if !Self.holds(before, wanted) { try await target.exchange.importModel(wanted) }
-        let after = try await stored(model.name)
+        let after = try await stored(model.name, kind)
         let isSame = before?.model.tags == after?.model.tags && before?.model.aliases == after?.model.aliases
         state.report.add(
             kind, imported: after == nil || (before != nil && isSame) ? 0 : 1, skipped: before != nil && isSame ? 1 : 0)
         let old = Set((before?.versions ?? []).map(Self.key)), new = Set((after?.versions ?? []).map(Self.key))
         let sought = Set(versions.map(Self.key))
         state.report.add(
-            kind == "prompts" ? "prompt versions" : "model versions", source: sought.count,
+            kind == Self.promptKind ? "prompt versions" : "model versions", source: sought.count,
             imported: sought.intersection(new).subtracting(old).count, skipped: sought.intersection(old).count)
     }
 
@@ -102,12 +101,21 @@ extension MLflowImport {
         return moved
     }
 
-    private func stored(_ name: String) async throws -> ModelWithVersions? {
+    private func stored(_ name: String, _ kind: String) async throws -> ModelWithVersions? {
         guard let model = try await absent({ try await target.registry.model(name) }) else { return nil }
-        let versions = try await all { token in
-            try await target.registry.versions(of: name, maxResults: 100, pageToken: token)
+        return ModelWithVersions(model: model, versions: try await Self.versions(of: name, kind, target.registry))
+    }
+
+    /// A prompt's versions, too, are found only when they are asked for.
+    private static func versions(
+        of name: String, _ kind: String, _ registry: RemoteRegistry
+    ) async throws -> [ModelVersion] {
+        var filter = "name = \(try RemoteRegistry.quoted(name))"
+        if kind == promptKind { filter += " AND " + prompts }
+        return try await all { token in
+            try await registry.searchVersions(
+                ModelSearch(filter: filter, maxResults: 100, orderBy: ["version_number ASC"], pageToken: token))
         }
-        return ModelWithVersions(model: model, versions: versions)
     }
 
     private static func key(_ version: ModelVersion) -> [String] {

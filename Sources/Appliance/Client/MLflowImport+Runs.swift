@@ -85,7 +85,7 @@ extension MLflowImport {
     }
 
     private func history(_ tracking: RemoteTracking, _ run: String, _ key: String) async throws -> [MetricPoint] {
-        try await all { token in
+        try await Self.all { token in
             try await tracking.metricHistory(runID: run, key: key, maxResults: Self.historyPage, pageToken: token)
         }
     }

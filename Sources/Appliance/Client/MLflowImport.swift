@@ -27,7 +27,7 @@ package struct MLflowImport: Sendable {
     package func run() async throws -> ExchangeReport {
         var state = State()
         for kind in ["experiments", "runs"] { state.report.add(kind, source: 0) }
-        let experiments = try await all { token in
+        let experiments = try await Self.all { token in
             try await source.tracking.experiments(
                 ExperimentSearch(
                     view: .all, maxResults: Self.pageSize, orderBy: ["experiment_id ASC"], pageToken: token))
@@ -65,7 +65,7 @@ package struct MLflowImport: Sendable {
         }
     }
 
-    func all<T>(_ page: (String?) async throws -> Page<T>) async throws -> [T] {
+    static func all<T>(_ page: (String?) async throws -> Page<T>) async throws -> [T] {
         var items: [T] = [], token: String?
         repeat {
             let answer = try await page(token)

@@ -281,7 +281,7 @@ package struct RemoteRegistry: ModelRegistry {
     }
 
     /// A value in MLflow's filter language, which has two quotes and no escape.
-    private static func quoted(_ name: String) throws -> String {
+    static func quoted(_ name: String) throws -> String {
         if !name.contains("'") { return "'\(name)'" }
         guard !name.contains("\"") else {
             throw NestboxError.invalid("`\(name)` holds both kinds of quotes and cannot be searched for")
