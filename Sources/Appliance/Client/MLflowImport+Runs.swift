@@ -11,6 +11,8 @@ extension MLflowImport {
         wanted.experimentID = experiment.id
         wanted.artifactURI = "\(experiment.artifactLocation)/\(run.id)/artifacts"
         wanted.metrics = []
+        // Before MLflow 2 a run needed no name.
+        if wanted.name.isEmpty { wanted.name = run.id }
         let here = try await absent { try await target.tracking.run(id: run.id) }
         let isSame = here.map { Self.holds($0, wanted) } ?? false
         if !isSame { try await target.exchange.importRun(wanted) }
