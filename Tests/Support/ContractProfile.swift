@@ -8,7 +8,7 @@ package struct ContractProfile: Sendable {
     package enum Gap: Sendable, CaseIterable {
         /// Complaints have MLflow's own sentences, which name no position in a filter.
         case wording
-        /// Long values are refused; MLflow cuts params off at 6,000 characters and tags at 8,000.
+        /// Long values are kept whole, and refused beyond a million characters; MLflow cuts params off at 6,000 and tags at 8,000.
         case longValues
         /// MLflow keeps ±Inf as the largest number there is.
         case infinities
@@ -22,12 +22,10 @@ package struct ContractProfile: Sendable {
         case mistakes
         /// A dataset's name without a digest means every version of it; MLflow then finds nothing.
         case datasetsByName
-        /// Empty names of datasets, and empty keys to order by, are refused.
+        /// Empty keys to order by are refused.
         case emptyNames
         /// A search tells which models a run used, as the run itself does.
         case modelInputsInSearch
-        /// An alias cannot be a number; MLflow allows it.
-        case numberAliases
         /// `history`, with who and why. Not implemented by MLflow; `not_implemented`.
         case history
         /// Semantic versions. Not implemented by MLflow; `not_implemented`. A Nestbox before it keeps them in tags.

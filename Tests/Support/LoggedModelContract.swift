@@ -67,7 +67,9 @@ package func checkLoggedModels(_ tracking: any Tracking & LoggedModelStore) asyn
     let changed = try await tracking.loggedModel(id: made.id, includingDeleted: false)
     #expect(changed.tags == ["team": "data"])
     #expect(changed.params == ["depth": "6", "odd*key": "", "rounds": "100"])
-    await expectError(.invalidArgument) { try await tracking.logLoggedModelParams(id: made.id, ["depth": "7"]) }
+    for value in ["6", "7"] {
+        await expectError(.invalidArgument) { try await tracking.logLoggedModelParams(id: made.id, ["depth": value]) }
+    }
     await expectError(.notFound, mentions: "note") { try await tracking.deleteLoggedModelTag(id: made.id, key: "note") }
 
     try await tracking.deleteLoggedModel(id: made.id)
@@ -111,7 +113,7 @@ package func checkLoggedModelMetrics(_ tracking: any Tracking & LoggedModelStore
     // They are the run's metrics too.
     let logged = try await tracking.run(id: run.id)
     #expect(logged.metric("auc") == 0.6 && logged.metric("loss") == 1)
-    try await tracking.log(runID: run.id, batch)
+    await expectError(.invalidArgument) { try await tracking.log(runID: run.id, batch) }
     #expect(try await tracking.loggedModel(id: model.id, includingDeleted: false).metrics.count == 2)
 
     let other = try await tracking.createRun(NewRun(experimentID: experiment.id))
@@ -149,6 +151,9 @@ package func checkModelsOfRuns(_ tracking: any Tracking & LoggedModelStore) asyn
     try await tracking.logModelInputs(runID: run.id, modelIDs: [ids[0]])
     try await tracking.logModelOutputs(
         runID: run.id, [ModelOutput(modelID: ids[1], step: 3), ModelOutput(modelID: ids[2])])
+    await expectError(.invalidArgument) {
+        try await tracking.logModelOutputs(runID: run.id, [ModelOutput(modelID: ids[1], step: 4)])
+    }
     let found = try await tracking.run(id: run.id)
     #expect(found.modelInputs == [ids[0]])
     #expect(Set(found.modelOutputs) == [ModelOutput(modelID: ids[1], step: 3), ModelOutput(modelID: ids[2])])

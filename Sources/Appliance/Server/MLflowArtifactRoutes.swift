@@ -31,8 +31,8 @@ enum MLflowArtifactRoutes {
     /// Files and folders directly in a folder below `uri`, named from `uri` on.
     static func listing(of uri: String, folder: String?, _ artifacts: any ArtifactStore) async throws -> [UInt8] {
         let root = try ArtifactPath.path(ofURI: uri)
-        let below = try folder.map { try ArtifactPath.normalize($0) }
-        let files = try await artifacts.list(below.map { "\(root)/\($0)" } ?? root)
+        let below = try MLflowPath.below(folder ?? "")
+        let files = try await artifacts.list(below.isEmpty ? root : "\(root)/\(below)")
         return MLflowJSONWriter.object {
             $0.field("root_uri", uri)
             $0.list("files", files) { $0.file($1, relativeTo: root + "/") }
@@ -51,7 +51,7 @@ enum MLflowArtifactRoutes {
 
     /// Names without the folder: clients put them together again.
     private static func answer(listing path: String, _ artifacts: any ArtifactStore) async throws -> Response {
-        let folder = path.isEmpty ? "" : try ArtifactPath.normalize(path)
+        let folder = try MLflowPath.below(path)
         let files = try await artifacts.list(folder).filter { $0.path != MLflowMultipartRoutes.folder }
         return .bytes(
             MLflowJSONWriter.object {
@@ -61,7 +61,7 @@ enum MLflowArtifactRoutes {
 
     private static func upload(_ artifacts: any ArtifactStore) -> Route {
         Route(.put, "/api/2.0/mlflow-artifacts/artifacts/**", "MLflow artifacts", "Upload a file") { call in
-            let entry = try await artifacts.put(try call.rest, try call.stream())
+            let entry = try await artifacts.put(try MLflowPath.file(try path(call)), try call.stream())
             var response = Response.bytes(MLflowRoutes.nothing, type: "application/json")
             response.headers[.eTag] = tag(entry)
             return response
@@ -72,12 +72,16 @@ enum MLflowArtifactRoutes {
         }
     }
 
+    private static func path(_ call: Call) throws -> String { try call.path(after: "/mlflow-artifacts/artifacts/") }
+
     private static func remove(_ artifacts: any ArtifactStore) -> Route {
         Route(
             .delete, "/api/2.0/mlflow-artifacts/artifacts/**", "MLflow artifacts",
             "Remove a file, or a folder with everything below"
         ) { call in
-            try await artifacts.delete(try call.rest)
+            let path = try MLflowPath.below(try path(call))
+            // The root is no folder that anybody made.
+            if !path.isEmpty { try await artifacts.delete(path) }
             return .bytes(MLflowRoutes.nothing, type: "application/json")
         }.with { $0.response = MLflowRoutes.anyObject }
     }
@@ -87,8 +91,10 @@ enum MLflowArtifactRoutes {
             .get, "/api/2.0/mlflow-artifacts/artifacts/**", "MLflow artifacts",
             "Download a file, or a range of its bytes"
         ) { call in
-            let path = try call.rest
-            guard !path.isEmpty else { return try await answer(listing: "", artifacts) }
+            let asked = try path(call)
+            guard !asked.isEmpty else { return try await answer(listing: "", artifacts) }
+            let path = try MLflowPath.below(asked)
+            guard !path.isEmpty else { throw NestboxError.notFound("file", asked) }
             return try await send(path, call, artifacts)
         }.with { $0.response = .init(type: "application/octet-stream") }
     }

@@ -11,6 +11,7 @@ enum MLflowError {
         if let fault = error.cause as? UpstreamFault {
             return response(fault.errorCode, fault.status, fault.message, error)
         }
+        if let code = error.cause as? MLflowCode { return response(error, as: code.rawValue, code.status) }
         let (code, status) = wire(error.code)
         return response(error, as: code, status)
     }

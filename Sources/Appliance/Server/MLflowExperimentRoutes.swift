@@ -7,19 +7,13 @@ enum MLflowExperimentRoutes {
         reading(tracking) + searching(tracking)
             + MLflowRoutes.endpoint(.post, "experiments/create", "Create an experiment") { request in
                 let experiment = try await tracking.createExperiment(
-                    name: try request.required("name"),
-                    artifactLocation: try request.string("artifact_location").flatMap { $0.isEmpty ? nil : $0 },
-                    tags: try request.pairs("tags"))
+                    name: try request.required("name"), artifactLocation: try request.nonempty("artifact_location"),
+                    tags: try tags(request))
                 return MLflowJSONWriter.object { $0.field("experiment_id", experiment.id) }
             }
             + MLflowRoutes.endpoint(.post, "experiments/update", "Rename an experiment") { request in
-                let id = try request.required("experiment_id")
-                if let name = try request.string("new_name") {
-                    try await tracking.renameExperiment(id: id, to: name)
-                } else {
-                    // Nothing to change, but an unknown experiment is still an error.
-                    _ = try await tracking.experiment(id: id)
-                }
+                try await tracking.renameExperiment(
+                    id: try request.required("experiment_id"), to: try request.required("new_name"))
                 return MLflowRoutes.nothing
             }
             + MLflowRoutes.endpoint(.post, "experiments/delete", "Delete an experiment and its runs") { request in
@@ -44,6 +38,15 @@ enum MLflowExperimentRoutes {
             }
     }
 
+    /// MLflow takes a key that comes twice for an experiment that is there twice.
+    private static func tags(_ request: MLflowRequest) throws -> [String: String] {
+        do {
+            return try request.distinctPairs("tags")
+        } catch let error as NestboxError where error.cause is MLflowCode {
+            throw NestboxError(.alreadyExists, error.message)
+        }
+    }
+
     private static func reading(_ tracking: any Tracking) -> [Route] {
         MLflowRoutes.endpoint(
             .get, "experiments/get", "One experiment",
@@ -64,7 +67,7 @@ enum MLflowExperimentRoutes {
     private static func searching(_ tracking: any Tracking) -> [Route] {
         let query: [Route.QueryParameter] = [
             .init("view_type", "ACTIVE_ONLY (default), DELETED_ONLY or ALL"), .init("filter", "`name LIKE 'a%'`"),
-            .init("order_by", "`name ASC`; may be repeated"), .init("max_results", "1 to 50000, default 1000"),
+            .init("order_by", "`name ASC`; may be repeated"), .init("max_results", "1 to 50000", isRequired: true),
             .init("page_token", "from the page before"),
         ]
         return [.get, .post].flatMap { method in
@@ -81,7 +84,8 @@ enum MLflowExperimentRoutes {
     }
 
     private static func search(_ request: MLflowRequest, _ tracking: any Tracking) async throws -> Page<Experiment> {
-        try await tracking.experiments(
+        guard request.has("max_results") else { throw request.missing("max_results") }
+        return try await tracking.experiments(
             ExperimentSearch(
                 view: try request.choice("view_type", numbered: [ViewType.activeOnly, .deletedOnly, .all])
                     ?? .activeOnly, filter: try request.string("filter") ?? "",

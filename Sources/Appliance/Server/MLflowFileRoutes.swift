@@ -37,9 +37,9 @@ enum MLflowFileRoutes {
     ) -> Route {
         Route(.get, path, "MLflow", summary) { call in
             let request = try await MLflowRequest(call)
-            let below = try ArtifactPath.normalize(try request.required(file))
+            let below = try MLflowPath.below(try request.required(file))
             let folder = try ArtifactPath.path(ofURI: try await root(call, request))
-            return try await MLflowArtifactRoutes.send("\(folder)/\(below)", call, artifacts)
+            return try await MLflowArtifactRoutes.send(below.isEmpty ? folder : "\(folder)/\(below)", call, artifacts)
         }.with {
             $0.errors = .mlflow
             $0.query = names.map { Route.QueryParameter($0, "whose file", isRequired: true) }
@@ -51,14 +51,14 @@ enum MLflowFileRoutes {
     private static func upload(_ artifacts: any ArtifactStore, _ tracking: any Tracking) -> Route {
         Route(.post, "/ajax-api/2.0/mlflow/upload-artifact", "MLflow", "Store a small file of a run") { call in
             // Named by the query; the body is the file.
-            let request = MLflowRequest(fields: try MLflowRequest.query(call.request.uri.query ?? ""))
+            let request = MLflowRequest(fields: MLflowRequest.query(call.request.uri.query ?? ""))
             guard let run = try request.nonempty("run_uuid") else {
                 throw NestboxError.invalid("Request must specify run_uuid.")
             }
             guard let path = try request.nonempty("path") else {
                 throw NestboxError.invalid("Request must specify path.")
             }
-            let below = try ArtifactPath.normalize(path)
+            let below = try MLflowPath.file(path)
             let data: Data
             do {
                 data = try await call.body()
@@ -91,7 +91,7 @@ enum MLflowFileRoutes {
             guard (run == nil) != (model == nil) else {
                 throw NestboxError.invalid("Exactly one of run_id and model_id must be provided.")
             }
-            _ = try ArtifactPath.normalize(path)
+            _ = try MLflowPath.below(path)
             let uri: String
             if let model {
                 uri = try await tracking.loggedModel(id: model, includingDeleted: false).artifactURI
@@ -104,7 +104,7 @@ enum MLflowFileRoutes {
                 .post, "artifacts/presigned-download-url", "A download address; refused: download from the server"
             ) { request in
                 let run = try request.required("run_id")
-                _ = try ArtifactPath.normalize(try request.required("path"))
+                _ = try MLflowPath.below(try request.required("path"))
                 let seconds = try request.integer("expiration") ?? 900
                 guard presignedSeconds.contains(seconds) else {
                     throw NestboxError.invalid("expiration must be between 1 and 604800 seconds (got \(seconds)).")

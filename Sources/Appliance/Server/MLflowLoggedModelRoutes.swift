@@ -10,6 +10,7 @@ enum MLflowLoggedModelRoutes {
         lifecycle(models) + logging(models) + outputs(models) + files(models, artifacts)
             + MLflowRoutes.endpoint(.post, "logged-models/search", "Search logged models") { request in
                 guard request.has("experiment_ids") else { throw request.missing("experiment_ids") }
+                if try request.asksForNothing() { return MLflowRoutes.nothing }
                 let page = try await models.loggedModels(try search(request))
                 return MLflowJSONWriter.object {
                     $0.list("models", page.items) { $0.loggedModel($1) }
@@ -24,7 +25,7 @@ enum MLflowLoggedModelRoutes {
                 NewLoggedModel(
                     experimentID: try request.required("experiment_id"), name: try request.nonempty("name"),
                     modelType: try request.nonempty("model_type"), sourceRunID: try request.nonempty("source_run_id"),
-                    params: try request.pairs("params"), tags: try request.pairs("tags")))
+                    params: try request.distinctPairs("params"), tags: try request.distinctPairs("tags")))
             return answer(model)
         }
             + MLflowRoutes.resource(.get, "logged-models/{model_id}", "One logged model") { call, request in
@@ -60,7 +61,7 @@ enum MLflowLoggedModelRoutes {
             + MLflowRoutes.resource(.post, "logged-models/{model_id}/params", "Log parameters of a model") {
                 _, request in
                 try await models.logLoggedModelParams(
-                    id: try request.required("model_id"), try request.pairs("params"))
+                    id: try request.required("model_id"), try request.distinctPairs("params"))
                 return MLflowRoutes.nothing
             }
     }

@@ -13,7 +13,7 @@ enum MLflowLoggingRoutes {
                 .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true
             ) {
                 request in
-                try await tracking.log(runID: try request.runID(), try batch(request))
+                try await tracking.log(runID: try request.required("run_id"), try batch(request))
                 return MLflowRoutes.nothing
             }
     }
@@ -47,14 +47,17 @@ enum MLflowLoggingRoutes {
             return MLflowRoutes.nothing
         }
             + MLflowRoutes.endpoint(.post, "runs/delete-tag", "Remove a tag of a run") { request in
-                try await tracking.deleteTag(runID: try request.runID(), key: try request.required("key"))
+                _ = try request.runID()
+                // MLflow looks for the run by its newer name only.
+                try await tracking.deleteTag(
+                    runID: try request.string("run_id") ?? "", key: try request.required("key"))
                 return MLflowRoutes.nothing
             }
     }
 
     private static func inputs(_ tracking: any Tracking & LoggedModelStore) -> [Route] {
         MLflowRoutes.endpoint(.post, "runs/log-inputs", "Record the datasets and models that a run used") { request in
-            let runID = try request.runID()
+            let runID = try request.required("run_id")
             let models = try request.objects("models").map { try $0.required("model_id") }
             let datasets = try request.objects("datasets").map(input)
             if models.isEmpty || !datasets.isEmpty { try await tracking.logInputs(runID: runID, datasets) }
@@ -147,19 +150,22 @@ enum MLflowLoggingRoutes {
 
     /// A metric that names a logged model measures that too.
     private static func measurement(_ point: MetricPoint, _ request: MLflowRequest) throws -> LoggedModelMetric? {
+        let name = try request.nonempty("dataset_name"), digest = try request.nonempty("dataset_digest")
+        guard (name == nil) == (digest == nil) else {
+            throw NestboxError.invalid("Both dataset_name and dataset_digest must be provided if one is provided")
+        }
         guard let model = try request.nonempty("model_id") else { return nil }
-        return LoggedModelMetric(
-            modelID: model, point: point, datasetName: try request.nonempty("dataset_name"),
-            datasetDigest: try request.nonempty("dataset_digest"))
+        return LoggedModelMetric(modelID: model, point: point, datasetName: name, datasetDigest: digest)
     }
 
     private static func input(_ request: MLflowRequest) throws -> RunInput {
-        guard let dataset = try request.object("dataset") else { throw request.missing("dataset") }
+        // What is left out is empty, as for MLflow.
+        let dataset = try request.object("dataset") ?? MLflowRequest(fields: [:])
         return RunInput(
-            name: try dataset.required("name"), digest: try dataset.required("digest"),
-            sourceType: try dataset.required("source_type"), source: try dataset.required("source"),
+            name: try dataset.string("name") ?? "", digest: try dataset.string("digest") ?? "",
+            sourceType: try dataset.string("source_type") ?? "", source: try dataset.string("source") ?? "",
             schema: try dataset.string("schema"), profile: try dataset.string("profile"),
-            tags: try request.pairs("tags"))
+            tags: try request.distinctPairs("tags"))
     }
 
     private static func model(_ request: MLflowRequest) throws -> JSONValue {

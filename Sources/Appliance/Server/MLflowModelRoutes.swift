@@ -1,5 +1,6 @@
 import Contracts
 import Core
+import Foundation
 
 /// `mlflow/registered-models/…`
 enum MLflowModelRoutes {
@@ -16,6 +17,7 @@ enum MLflowModelRoutes {
                     .init("max_results", "1 to 1000, default 100"), .init("page_token", "from the page before"),
                 ]
             ) { request in
+                if try request.asksForNothing() { return MLflowRoutes.nothing }
                 let page = try await registry.searchModels(
                     try request.modelSearch(default: 100, in: 1...1000))
                 var latest: [String: [ModelVersion]] = [:]
@@ -98,8 +100,9 @@ enum MLflowModelRoutes {
                     return try await route.handler(call)
                 } catch let error as NestboxError where error.code == .notFound {
                     // From the query only: a body can be read once.
-                    let fields = try MLflowRequest.query(call.request.uri.query ?? "")
-                    guard let name = fields["name"]?.stringValue else { throw error }
+                    let fields = MLflowRequest.query(call.request.uri.query ?? "")
+                    guard let name = fields["name"]?.stringValue, fields["alias"]?.stringValue?.lowercased() != "latest"
+                    else { throw error }
                     _ = try await registry.model(name)
                     return MLflowError.response(error, as: "INVALID_PARAMETER_VALUE", 400)
                 }
@@ -161,11 +164,16 @@ extension MLflowRequest {
     /// `ModelTransition.reasonTag`.
     func reason() throws -> String { try string("reason") ?? "" }
 
-    /// The positive `version`, usually written as text.
+    /// The number of a version, as text: MLflow refuses another type.
     func version() throws -> Int {
-        guard has("version") else { throw missing("version") }
-        return try integer("version", default: 0, in: 1...Int(Int32.max))
+        let text = try required("version")
+        let plain = text.trimmingCharacters(in: .whitespacesAndNewlines).replacingOccurrences(of: "_", with: "")
+        guard let value = Int(plain) else { throw wrong("version", .string(text), "a whole number") }
+        return value
     }
+
+    /// A page of no size, or of less, is an empty one where MLflow leaves that to its database.
+    func asksForNothing() throws -> Bool { try integer("max_results").map { $0 < 1 } ?? false }
 
     func modelSearch(default standard: Int, in range: ClosedRange<Int>) throws -> ModelSearch {
         ModelSearch(

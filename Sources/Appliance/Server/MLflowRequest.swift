@@ -13,12 +13,14 @@ package struct MLflowRequest: Sendable {
 
     private static let docs = " See the API docs for more information about request parameters."
 
-    /// Reads the body, or the query when there is no body.
+    /// Reads the body, or the query of a GET without one.
     init(_ call: Call) async throws {
         place = ""
         let body = try await call.read { data -> [String: JSONValue]? in data.isEmpty ? nil : try Self.object(data) }
+        // As for MLflow, the query of another method says nothing.
+        let asks = call.request.method == .get || call.request.method == .head
         isQuery = body == nil
-        fields = try body ?? Self.query(call.request.uri.query ?? "")
+        fields = body ?? (asks ? Self.query(call.request.uri.query ?? "") : [:])
     }
 
     /// - Parameter body: a JSON object.
@@ -28,17 +30,25 @@ package struct MLflowRequest: Sendable {
         fields = try Self.object(body)
     }
 
+    /// The cause of the error for a body that is no JSON object.
+    struct NoObject: Error {}
+
     private static func object(_ body: some Collection<UInt8>) throws -> [String: JSONValue] {
         let what = "the request body"
-        var value = try JSONReader.parse(body, what: what, acceptsNonFinite: true)
-        // Old clients send the object as a JSON string.
-        if case .string(let inner) = value {
-            value = try JSONReader.parse(inner.utf8, what: what, acceptsNonFinite: true)
+        do {
+            var value = try JSONReader.parse(body, what: what, acceptsNonFinite: true)
+            // Old clients send the object as a JSON string.
+            if case .string(let inner) = value {
+                value = try JSONReader.parse(inner.utf8, what: what, acceptsNonFinite: true)
+            }
+            guard let object = value.objectValue else {
+                throw NestboxError.invalid("\(what) must be a JSON object, not \(value.kind)")
+            }
+            return object
+        } catch var error as NestboxError where error.code == .invalidArgument {
+            error.cause = NoObject()
+            throw error
         }
-        guard let object = value.objectValue else {
-            throw NestboxError.invalid("\(what) must be a JSON object, not \(value.kind)")
-        }
-        return object
     }
 
     package init(fields: [String: JSONValue], place: String = "") {
@@ -48,46 +58,65 @@ package struct MLflowRequest: Sendable {
     }
 
     /// A query as Python's `urlencode` writes it: `+` is a space, and lists repeat their name.
-    package static func query(_ text: String) throws -> [String: JSONValue] {
+    package static func query(_ text: String) -> [String: JSONValue] {
         var lists: [String: [JSONValue]] = [:]
         for pair in text.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let decoded = parts.map { $0.replacingOccurrences(of: "+", with: " ").removingPercentEncoding }
-            guard let name = decoded[0], let value = decoded.count == 2 ? decoded[1] : "" else {
-                throw NestboxError.invalid("the query `\(pair.prefix(80))` is not well-formed percent encoding")
-            }
-            lists[name, default: []].append(.string(value))
+                .map { PercentDecoding.decode($0, plusIsSpace: true) }
+            lists[parts[0], default: []].append(.string(parts.count == 2 ? parts[1] : ""))
         }
         return lists.mapValues { $0.count == 1 ? $0[0] : .array($0) }
     }
 
+    /// Under its own name: MLflow looks for what must be there only so.
     func has(_ name: String) -> Bool { (fields[name] ?? .null) != .null }
 
+    /// A field by its name, or in a body by its name in JSON's manner: `run_name` as `runName`. Throws when it has both.
+    private func field(_ name: String) throws -> JSONValue? {
+        let value = fields[name]
+        guard !isQuery, name.utf8.contains(UInt8(ascii: "_")), fields.keys.contains(where: Self.hasCapital) else {
+            return value
+        }
+        let words = name.split(separator: "_")
+        let camel = words[0] + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+        guard let other = fields[String(camel)] else { return value }
+        guard value == nil else {
+            throw NestboxError.invalid(
+                "Request specifies both '\(place)\(name)' and '\(place)\(camel)'; provide only one of them.")
+        }
+        return other
+    }
+
+    private static func hasCapital(_ key: String) -> Bool {
+        key.utf8.contains { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 }
+    }
+
     func string(_ name: String) throws -> String? {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return nil
         case .string(let value): return value
-        case .array(let values) where isQuery: return values.last?.stringValue
+        case .array(let values) where isQuery: return values.first?.stringValue
         case let other?: throw wrong(name, other, "a string")
         }
     }
 
     /// An empty string counts as missing, as it does for MLflow.
     func required(_ name: String) throws -> String {
-        guard let value = try string(name), !value.isEmpty else { throw missing(name) }
+        guard has(name), let value = try string(name), !value.isEmpty else { throw missing(name) }
         return value
     }
 
     /// `run_id`, or `run_uuid` from old clients.
     func runID() throws -> String {
-        if let id = try string("run_id"), !id.isEmpty { return id }
-        if let id = try string("run_uuid"), !id.isEmpty { return id }
+        for name in ["run_id", "run_uuid"] where has(name) {
+            if let id = try string(name), !id.isEmpty { return id }
+        }
         throw missing("run_id")
     }
 
     /// A 64-bit integer, also written as text, as protocol buffers allow.
     func integer(_ name: String) throws -> Int64? {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return nil
         case .string(let text)?:
             guard let value = Int64(text) else { throw wrong(name, .string(text), "a whole number") }
@@ -108,25 +137,33 @@ package struct MLflowRequest: Sendable {
     }
 
     func number(_ name: String) throws -> Double? {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return nil
+        // As protocol buffers read it.
+        case .bool(let value)?: return value ? 1 : 0
         case .string(let text)?:
-            switch text {
-            case "NaN": return .nan
-            case "Infinity": return .infinity
-            case "-Infinity": return -.infinity
-            default:
-                guard let value = Double(text) else { throw wrong(name, .string(text), "a number") }
-                return value
-            }
+            guard let value = Self.number(text) else { throw wrong(name, .string(text), "a number") }
+            return value
         case let other?:
             guard let value = other.doubleValue else { throw wrong(name, other, "a number") }
             return value
         }
     }
 
+    /// As Python reads it: `inf` and `1_000` are numbers, `0x10` is none. `nan` in small letters is refused by protocol buffers.
+    private static func number(_ text: String) -> Double? {
+        guard text != "nan", !text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "x") }) else { return nil }
+        if let value = Double(text) { return value }
+        let plain = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        let words = plain.split(separator: "_", omittingEmptySubsequences: false)
+        guard words.count == 1 || words.allSatisfy({ $0.first?.isNumber == true && $0.last?.isNumber == true }) else {
+            return nil
+        }
+        return Double(words.joined())
+    }
+
     func bool(_ name: String) throws -> Bool? {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return nil
         case .bool(let value)?: return value
         case .string("true")? where isQuery, .string("True")? where isQuery: return true
@@ -136,7 +173,7 @@ package struct MLflowRequest: Sendable {
     }
 
     func strings(_ name: String) throws -> [String] {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return []
         case .string(let value)? where isQuery: return [value]
         case .array(let items)?:
@@ -149,7 +186,7 @@ package struct MLflowRequest: Sendable {
     }
 
     func object(_ name: String) throws -> MLflowRequest? {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return nil
         case .object(let object)?: return MLflowRequest(fields: object, place: "\(place)\(name).")
         case let other?: throw wrong(name, other, "an object")
@@ -157,7 +194,7 @@ package struct MLflowRequest: Sendable {
     }
 
     func objects(_ name: String) throws -> [MLflowRequest] {
-        switch fields[name] {
+        switch try field(name) {
         case nil, .null: return []
         case .array(let items)?:
             return try items.enumerated().map { index, item in
@@ -168,10 +205,24 @@ package struct MLflowRequest: Sendable {
         }
     }
 
-    /// `[{"key", "value"}]`; of equal keys the last counts.
+    /// `[{"key", "value"}]`; a key that is left out is empty, and of equal keys the last counts.
     func pairs(_ name: String) throws -> [String: String] {
         var map: [String: String] = [:]
-        for pair in try objects(name) { map[try pair.required("key")] = try pair.string("value") ?? "" }
+        for pair in try objects(name) { map[try pair.string("key") ?? ""] = try pair.string("value") ?? "" }
+        return map
+    }
+
+    /// The same where MLflow's database takes each key once.
+    func distinctPairs(_ name: String) throws -> [String: String] {
+        var map: [String: String] = [:]
+        for pair in try objects(name) {
+            let key = try pair.string("key") ?? ""
+            guard map.updateValue(try pair.string("value") ?? "", forKey: key) == nil else {
+                throw NestboxError(
+                    .invalidArgument, "`\(place)\(name)` holds the key `\(key.prefix(80))` twice",
+                    cause: MLflowCode.badRequest)
+            }
+        }
         return map
     }
 
@@ -181,13 +232,18 @@ package struct MLflowRequest: Sendable {
     /// `{"key": "value"}`
     func map(_ name: String) throws -> [String: String] {
         guard let object = try object(name) else { return [:] }
-        return try Dictionary(uniqueKeysWithValues: object.fields.keys.map { ($0, try object.string($0) ?? "") })
+        // Keys of the caller's own, which are no names of fields.
+        return try object.fields.reduce(into: [:]) { map, entry in
+            guard entry.value != .null else { return map[entry.key] = "" }
+            guard let text = entry.value.stringValue else { throw object.wrong(entry.key, entry.value, "a string") }
+            map[entry.key] = text
+        }
     }
 
     /// One of an enumeration's cases, by name or by its protocol buffer number.
     func choice<T: CaseIterable & RawRepresentable>(_ name: String, numbered: [T]) throws -> T?
     where T.RawValue == String {
-        guard let value = fields[name], value != .null else { return nil }
+        guard let value = try field(name), value != .null else { return nil }
         if let text = value.stringValue, let found = T(rawValue: text.uppercased()) { return found }
         let number = value.intValue ?? value.stringValue.flatMap { Int64($0) }
         if let number, let index = Int(exactly: number), (1...numbered.count).contains(index) {

@@ -18,15 +18,16 @@ enum MLflowRunRoutes {
 
     private static func lifecycle(_ tracking: any Tracking) -> [Route] {
         MLflowRoutes.endpoint(.post, "runs/create", "Begin a run", isBrief: true) { request in
-            let tags = try request.pairs("tags")
-            let name = try request.string("run_name").flatMap { $0.isEmpty ? nil : $0 }
+            guard let experiment = try request.nonempty("experiment_id") else { throw refusal("experiment_id") }
+            let tags = try request.distinctPairs("tags")
+            guard tags["mlflow.runName"] != "" else { throw refusal("tags: mlflow.runName") }
             let run = try await tracking.createRun(
                 NewRun(
-                    experimentID: try request.string("experiment_id").flatMap { $0.isEmpty ? nil : $0 } ?? "0",
-                    name: name ?? tags["mlflow.runName"], user: try request.string("user_id"),
+                    experimentID: experiment, name: try request.nonempty("run_name") ?? tags["mlflow.runName"],
+                    user: try request.string("user_id"),
                     startTime: try request.integer("start_time").map(Timestamp.init(milliseconds:)), tags: tags))
             return MLflowJSONWriter.object { $0.object("run") { $0.run(run) } }
-        }
+        }.map(noBodyIsABadRequest)
             + MLflowRoutes.endpoint(
                 .get, "runs/get", "One run with its parameters, latest metrics, tags and inputs",
                 query: [.init("run_id", "its identifier", isRequired: true)], isBrief: true
@@ -52,6 +53,26 @@ enum MLflowRunRoutes {
                 try await tracking.restoreRun(id: try request.runID())
                 return MLflowRoutes.nothing
             }
+    }
+
+    /// What MLflow leaves to its database to refuse, and has another code for.
+    private static func refusal(_ what: String) -> NestboxError {
+        NestboxError(
+            .invalidArgument, "Missing value for required parameter '\(what)'.", hint: "every run is in an experiment",
+            cause: MLflowCode.badRequest)
+    }
+
+    /// For MLflow a body that is no JSON object is an empty one.
+    private static func noBodyIsABadRequest(_ route: Route) -> Route {
+        route.with {
+            $0.handler = { call in
+                do {
+                    return try await route.handler(call)
+                } catch let error as NestboxError where error.cause is MLflowRequest.NoObject {
+                    return MLflowError.response(error, as: MLflowCode.badRequest.rawValue, MLflowCode.badRequest.status)
+                }
+            }
+        }
     }
 
     private static func search(_ request: MLflowRequest, _ tracking: any Tracking) async throws -> Page<Run> {

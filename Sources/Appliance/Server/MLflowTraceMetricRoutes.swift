@@ -48,7 +48,10 @@ enum MLflowTraceMetricRoutes {
             }
             return Aggregation(kind, percentile: try item.number("percentile_value"))
         }
-        guard !aggregations.isEmpty else { throw request.missing("aggregations") }
+        guard !aggregations.isEmpty else {
+            throw NestboxError(
+                .invalidArgument, "Missing value for required parameter 'aggregations'.", cause: MLflowCode.badRequest)
+        }
         // The original takes an interval of 0 for none.
         let interval = try request.integer("time_interval_seconds").flatMap { $0 == 0 ? nil : $0 }
         return TraceMetricQuery(

@@ -128,8 +128,13 @@ enum MLflowTraceRoutes {
             endpoint(.patch, "traces/{trace_id}/tags", "Set a tag of a trace", version: version) { call, request in
                 let key = try request.required("key")
                 try refuseSystemTag(key, "set")
-                try await traces.setTag(
-                    id: try call.parameter("trace_id"), key: key, value: try request.string("value") ?? "")
+                do {
+                    try await traces.setTag(
+                        id: try call.parameter("trace_id"), key: key, value: try request.string("value") ?? "")
+                } catch var error as NestboxError where error.code == .notFound {
+                    error.cause = MLflowCode.badRequest
+                    throw error
+                }
                 return MLflowRoutes.nothing
             }
                 + endpoint(.delete, "traces/{trace_id}/tags", "Remove a tag of a trace", version: version) {
@@ -169,8 +174,8 @@ enum MLflowTraceRoutes {
     private static func links(_ traces: any TraceStore) -> [Route] {
         both(.post, "traces/link-to-run", "Link traces to a run") { request in
             let ids = try request.strings("trace_ids")
-            guard !ids.isEmpty else { throw request.missing("trace_ids") }
-            try await traces.link(traceIDs: ids, toRun: try request.required("run_id"))
+            let run = try request.required("run_id")
+            if !ids.isEmpty { try await traces.link(traceIDs: ids, toRun: run) }
             return MLflowRoutes.nothing
         }
             + both(.post, "traces/link-prompts", "Link prompt versions to a trace") { request in

@@ -12,6 +12,7 @@ enum MLflowVersionRoutes {
         _ registry: any ModelRegistry, tracking: any Tracking & LoggedModelStore
     ) -> [Route] {
         MLflowRoutes.endpoint(.post, "model-versions/create", "Add a version to a registered model") { request in
+            _ = try request.string("run_link")
             let origin = try await MLflowVersionSource.resolve(request, registry, tracking: tracking)
             let version = try await registry.createVersion(
                 NewModelVersion(

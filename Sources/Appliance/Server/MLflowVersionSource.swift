@@ -75,7 +75,8 @@ struct MLflowVersionSource {
             throw NestboxError.invalid(
                 "`\(source)` names no version", hint: "models:/NAME/VERSION or models:/NAME@ALIAS")
         }
-        let selector = String(reference[reference.index(after: cut)...])
+        // With its `@`, so that an alias made of digits is no version.
+        let selector = String(reference[(separator == "@" ? cut : reference.index(after: cut))...])
         let version = try await registry.resolve(String(reference[..<cut]), selector)
         source = "models:/\(version.name)/\(version.version)"
         artifactURI = version.artifactURI

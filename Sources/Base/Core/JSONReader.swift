@@ -180,7 +180,8 @@ public struct JSONReader {
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isWhole, let value = Int64(text) { return .int(value) }
-        guard let value = Double(text), value.isFinite else {
+        // Python reads what is too large as infinite, and its clients write it so.
+        guard let value = Double(text), value.isFinite || acceptsNonFinite else {
             at = start
             throw Failure.expected("a number that a double can hold")
         }

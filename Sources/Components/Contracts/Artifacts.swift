@@ -58,15 +58,17 @@ extension ArtifactStore {
 }
 
 package enum ArtifactPath {
-    /// The normal form of a path from outside. Throws `invalid_argument` for empty parts, `.`/`..`, control characters,
-    /// backslashes or more than 2,000 bytes.
+    /// The normal form of a path from outside. Throws `invalid_argument` for empty parts, `.`/`..` (also between
+    /// backslashes, which other systems split at), control characters or more than 2,000 bytes.
     package static func normalize(_ path: String) throws -> String {
         let trimmed = path.hasSuffix("/") ? String(path.dropLast()) : path
         let parts = trimmed.split(separator: "/", omittingEmptySubsequences: false)
         let isFine =
             !trimmed.isEmpty && trimmed.utf8.count <= 2000
             && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
-            && trimmed.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F && $0 != "\\" }
+            && trimmed.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+            && !(trimmed.utf8.contains(UInt8(ascii: "\\"))
+                && trimmed.split(whereSeparator: { $0 == "/" || $0 == "\\" }).contains(".."))
         guard isFine else {
             throw NestboxError.invalid(
                 "`\(path.prefix(120))` is not an artifact path",

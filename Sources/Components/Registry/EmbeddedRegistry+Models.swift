@@ -6,7 +6,7 @@ import Storage
 extension EmbeddedRegistry {
     package func createModel(name: String, description: String, tags: [String: String]) async throws -> RegisteredModel
     {
-        try Name.check(name, what: "registered model")
+        try RegistryRules.checkName(name)
         try RegistryRules.checkDescription(description)
         for (key, value) in tags { try RegistryRules.checkTag(key, value) }
         return try await store.write { context in
@@ -67,7 +67,7 @@ extension EmbeddedRegistry {
     }
 
     package func renameModel(_ name: String, to newName: String) async throws -> RegisteredModel {
-        try Name.check(newName, what: "registered model")
+        try RegistryRules.checkName(newName)
         return try await store.write { context in
             let key = try RegistryRows.model(name, in: context.db)
             if name != newName {

@@ -31,6 +31,7 @@ extension EmbeddedRegistry {
     /// Removing an alias that is not there is no error, as in MLflow.
     package func deleteAlias(_ name: String, alias: String, reason: String) async throws {
         try RegistryRules.checkReason(reason)
+        try RegistryRules.checkAliasSpelling(alias)
         try await store.write { context in
             let model = try RegistryRows.model(name, in: context.db)
             guard let old = try Self.target(of: alias, model, in: context.db) else { return }
@@ -40,7 +41,8 @@ extension EmbeddedRegistry {
     }
 
     package func version(_ name: String, alias: String) async throws -> ModelVersion {
-        try await store.read { db in
+        try RegistryRules.checkAliasSpelling(alias)
+        return try await store.read { db in
             let model = try RegistryRows.model(name, in: db)
             if let version = try Self.target(of: alias, model, in: db) {
                 return try RegistryRows.version(model, version, in: db)

@@ -9,8 +9,9 @@ enum RegistryRows {
         var name: String
     }
 
-    /// Throws `not_found` with the nearest names as the hint.
+    /// Throws `not_found` with the nearest names as the hint, and `invalid_argument` for what cannot be a name.
     static func model(_ name: String, in db: Database) throws -> ModelKey {
+        try RegistryRules.checkName(name)
         guard let id = try Int64.fetchOne(db, sql: "SELECT id FROM registry_models WHERE name = ?", arguments: [name])
         else {
             let names = try String.fetchAll(db, sql: "SELECT name FROM registry_models LIMIT 1000")

@@ -4,44 +4,57 @@ import Core
 /// What names, aliases and tags may be, as in MLflow. Source: `mlflow/utils/validation.py`, MLflow 3.17.
 enum RegistryRules {
     static let aliasLength = 255
-    static let tagKeyLength = 250
+    /// In bytes. MLflow has no limit here.
+    static let nameLength = 2000
     static let tagValueLength = 100_000
-    static let descriptionLength = 100_000
+    /// MLflow has no limit here.
+    static let descriptionLength = 1 << 20
     static let sourceLength = 2000
     static let reasonLength = 5000
     static let pageSize = 1...10_000
     /// MLflow lets one page of versions be this large.
     static let searchPageSize = 1...200_000
 
-    static func checkAlias(_ alias: String) throws {
-        let isPlain = alias.unicodeScalars.allSatisfy {
-            $0 == "_" || $0 == "-" || $0.properties.isAlphabetic || $0.properties.numericType != nil
-        }
-        guard !alias.isEmpty, alias.unicodeScalars.count <= aliasLength, isPlain else {
+    /// Throws `invalid_argument` for what cannot be the name of a registered model.
+    static func checkName(_ name: String) throws {
+        let isFine =
+            !name.allSatisfy(\.isWhitespace) && name.utf8.count <= nameLength
+            && !name.unicodeScalars.contains { $0 == "/" || $0 == ":" } && EntryKey.isPlainPath(name)
+        guard isFine else {
             throw NestboxError.invalid(
-                "`\(alias.prefix(80))` cannot be an alias", hint: "use 1–\(aliasLength) letters, digits, `-` and `_`")
+                "`\(name.prefix(80))` cannot be the name of a registered model",
+                hint: "use 1–\(nameLength) bytes, without `/` and `:`, not beginning with `..`")
         }
+    }
+
+    static func checkAlias(_ alias: String) throws {
+        try checkAliasSpelling(alias)
         guard alias.lowercased() != "latest" else {
             throw NestboxError.invalid("`\(alias)` cannot be an alias: it always means the newest version")
         }
-        let rest = alias.dropFirst()
-        guard !("vV".contains(alias.prefix(1)) && !rest.isEmpty && rest.allSatisfy { $0.isNumber }) else {
+        let rest = alias.unicodeScalars.dropFirst()
+        guard !("vV".contains(alias.prefix(1)) && !rest.isEmpty && rest.allSatisfy(isDigit)) else {
             throw NestboxError.invalid("`\(alias)` cannot be an alias: it reads like a version number")
         }
-        // Unlike MLflow: a bare number selects a version wherever an alias or a version may be given.
-        guard Int(alias) == nil else {
-            throw NestboxError.invalid("`\(alias)` cannot be an alias: it is a version number")
+    }
+
+    /// What every alias that is asked for keeps to, `latest` included.
+    static func checkAliasSpelling(_ alias: String) throws {
+        guard !alias.isEmpty, alias.unicodeScalars.count <= aliasLength,
+            alias.unicodeScalars.allSatisfy({ $0 == "-" || EntryKey.isWord($0) })
+        else {
+            throw NestboxError.invalid(
+                "`\(alias.prefix(80))` cannot be an alias", hint: "use 1–\(aliasLength) letters, digits, `-` and `_`")
         }
     }
 
     static func checkTag(_ key: String, _ value: String?) throws {
-        guard !key.isEmpty, key.unicodeScalars.count <= tagKeyLength,
-            !key.unicodeScalars.contains(where: { $0.value < 0x20 })
-        else {
-            throw NestboxError.invalid(
-                "`\(key.prefix(80))` cannot be the key of a tag; expected 1–\(tagKeyLength) characters")
-        }
+        try EntryKey.check(key, of: "tag")
         try checkLength(value ?? "", tagValueLength, "tag `\(key)`")
+    }
+
+    private static func isDigit(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .decimalNumber
     }
 
     static func checkDescription(_ description: String) throws {

@@ -126,10 +126,15 @@ extension EmbeddedTracking {
             guard experiment.lifecycleStage == .active else {
                 throw NestboxError(
                     .conflict, "experiment `\(experiment.name)` is deleted and cannot be renamed",
-                    hint: "restore it first")
+                    hint: "restore it first", cause: MLflowCode.invalidState)
             }
             guard experiment.name != name else { return }
-            try Self.requireFreeName(name, in: context.db)
+            do {
+                try Self.requireFreeName(name, in: context.db)
+            } catch var error as NestboxError {
+                error.cause = MLflowCode.badRequest
+                throw error
+            }
             try context.db.execute(
                 sql: "UPDATE tracking_experiments SET name = ?, updated_at = ? WHERE id = ?",
                 arguments: [name, context.now.milliseconds, number])

@@ -78,10 +78,13 @@ extension EmbeddedTracking: LoggedModelStore {
         let keys = JSONValue.array(params.keys.sorted().map { .string($0) })
         try await changeModel(id, "logged_model.logged", ["params": keys]) { context in
             let old = try Self.loggedModel(id, in: context.db).params
-            for (key, value) in params where (old[key] ?? value) != value {
-                throw NestboxError.invalid(
-                    "param `\(key)` of logged model `\(id)` is `\(old[key]?.prefix(200) ?? "")` and cannot be changed to "
-                        + "`\(value.prefix(200))`", hint: "params are written once; use a tag for what changes")
+            for (key, value) in params {
+                guard let old = old[key] else { continue }
+                throw NestboxError(
+                    .invalidArgument,
+                    "param `\(key)` of logged model `\(id)` is `\(old.prefix(200))` and cannot be logged again as "
+                        + "`\(value.prefix(200))`", hint: "params are written once; use a tag for what changes",
+                    cause: MLflowCode.badRequest)
             }
             try LoggedModelRows.insert(params, into: "tracking_model_params", model: id, in: context.db)
         }
@@ -107,9 +110,16 @@ extension EmbeddedTracking: LoggedModelStore {
             let statement = try context.db.cachedStatement(
                 sql: """
                     INSERT INTO tracking_run_models (run_id, role, model_id, step) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (run_id, role, model_id) DO UPDATE SET step = excluded.step
+                    ON CONFLICT (run_id, role, model_id) DO NOTHING
                     """)
-            for model in models { try statement.execute(arguments: [run, role.rawValue, model.modelID, model.step]) }
+            for model in models {
+                try statement.execute(arguments: [run, role.rawValue, model.modelID, model.step])
+                guard role == .input || context.db.changesCount > 0 else {
+                    throw NestboxError(
+                        .invalidArgument, "run `\(run)` has logged model `\(model.modelID)` among its outputs already",
+                        cause: MLflowCode.badRequest)
+                }
+            }
             try context.record(
                 "run.logged", "run/\(run)",
                 [

@@ -10,7 +10,7 @@ extension EmbeddedTracking {
     package func createRun(_ request: NewRun) async throws -> Run {
         let experimentID = try Self.experimentNumber(request.experimentID)
         let (name, tags) = try nameAndTags(request)
-        try TrackingRules.check(LogBatch(tags: tags))
+        try TrackingRules.checkFirstTags(tags)
         let id = ambient.newID()
         let run = try await decisions.write { context in
             let experiment = try Self.activeExperiment(experimentID, in: context.db)
@@ -229,12 +229,13 @@ extension EmbeddedTracking {
     }
 
     static func setTag(_ key: String, _ value: String, run: String, in db: Database) throws {
+        // A run keeps the name it has: MLflow takes an empty one and does nothing.
+        if key == runNameTag, value.isEmpty { return }
         let statement = try db.cachedStatement(
             sql: "INSERT OR REPLACE INTO tracking_tags (run_id, key, value) VALUES (?, ?, ?)")
         try statement.execute(arguments: [run, key, value])
         // The name of a run is also this tag; MLflow's clients write either.
         if key == runNameTag {
-            try TrackingRules.checkRunName(value)
             try db.execute(sql: "UPDATE tracking_runs SET name = ? WHERE id = ?", arguments: [value, run])
         }
     }

@@ -29,12 +29,15 @@ enum LoggedModelRows {
         for (key, value) in pairs { try statement.execute(arguments: [model, key, value]) }
     }
 
-    /// A point that is there already is stored once. Throws `invalid_argument` for a model that is not there.
+    /// A point that is twice in `metrics` is stored once. Throws `invalid_argument` for one that was stored before, and for a
+    /// model that is not there.
     static func insert(_ metrics: [LoggedModelMetric], run: String, in db: Database) throws {
         for model in Set(metrics.map(\.modelID)) {
             guard try experiment(of: model, in: db) != nil else {
                 // The call's fault, not a missing thing of its own: MLflow answers 400 too.
-                throw NestboxError.invalid("there is no logged model with id `\(model)` to measure")
+                throw NestboxError(
+                    .invalidArgument, "there is no logged model with id `\(model)` to measure",
+                    cause: MLflowCode.badRequest)
             }
         }
         let statement = try db.cachedStatement(
@@ -43,12 +46,20 @@ enum LoggedModelRows {
                     dataset_name, dataset_digest)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
-        for metric in metrics {
+        var seen: Set<LoggedModelMetric> = []
+        for metric in metrics where seen.insert(metric).inserted {
             let point = StoredPoint(metric.point)
             try statement.execute(arguments: [
                 metric.modelID, run, metric.point.key, point.value, point.isNaN, point.timestamp, point.step,
                 metric.datasetName ?? "", metric.datasetDigest ?? "",
             ])
+            guard db.changesCount > 0 else {
+                throw NestboxError(
+                    .invalidArgument,
+                    "logged model `\(metric.modelID)` has metric `\(metric.point.key)` of this run at step "
+                        + "\(metric.point.step) and this time already", hint: "give it another step or timestamp",
+                    cause: MLflowCode.badRequest)
+            }
         }
     }
 

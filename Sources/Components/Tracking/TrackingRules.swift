@@ -2,19 +2,19 @@ import Contracts
 import Core
 
 /// What may be logged: MLflow's limits and key rules, so that what logs to MLflow logs here.
-/// Source: `mlflow/utils/validation.py`, MLflow 3.17. MLflow cuts values of params and tags off after 5000 to 8000
-/// characters; here they are kept whole, up to a length that no value of that kind needs.
+/// Source: `mlflow/utils/validation.py`, MLflow 3.17. MLflow cuts values off (params after 6,000 characters, tags after 8,000)
+/// unless it is told to refuse them; here they are kept whole, up to a length that no value of that kind needs.
 enum TrackingRules {
     static let metricsPerBatch = 1000
     static let paramsPerBatch = 100
     static let tagsPerBatch = 100
     static let entriesPerBatch = 1000
-    static let keyLength = 250
     static let modelKeyLength = 255
     static let digestLength = 36
+    static let inputTagKeyLength = 255
     static let inputTagLength = 500
     static let experimentTagLength = 20_000
-    static let valueLength = 65_536
+    static let valueLength = 1 << 20
     static let nameLength = 500
     static let pageSize = 1...50_000
     static let historyPageSize = 1...100_000
@@ -59,17 +59,17 @@ enum TrackingRules {
                     hint: "use 1–\(nameLength) characters, without / : . % and quotes")
             }
         }
-        try checkLength(model.modelType ?? "", nameLength, "model_type")
+        try checkLength(model.modelType ?? "", valueLength, "model_type")
         for (key, value) in model.params { try checkModelEntry(key, value, of: "param") }
         for (key, value) in model.tags { try checkModelEntry(key, value, of: "tag") }
     }
 
     /// Logged models take keys of any characters, as in MLflow.
     static func checkModelEntry(_ key: String, _ value: String, of kind: String) throws {
-        guard !key.isEmpty, isShort(key, modelKeyLength) else {
+        guard isShort(key, modelKeyLength) else {
             throw NestboxError.invalid(
                 "`\(key.prefix(80))` cannot be the key of a \(kind) of a logged model",
-                hint: "use 1–\(modelKeyLength) characters")
+                hint: "use at most \(modelKeyLength) characters")
         }
         try checkLength(value, valueLength, "\(kind) `\(key)`")
     }
@@ -90,69 +90,44 @@ enum TrackingRules {
         try checkLength(value, experimentTagLength, "tag `\(key)`")
     }
 
-    static func checkKey(_ key: String, of kind: String) throws {
-        guard !key.isEmpty else { throw NestboxError.invalid("a \(kind) needs a key, and it is empty") }
-        guard isShort(key, keyLength) else {
-            throw NestboxError.invalid(
-                "the \(kind) key `\(key.prefix(40))…` has \(key.unicodeScalars.count) characters; \(keyLength) are allowed"
-            )
-        }
-        guard key.unicodeScalars.allSatisfy(isAllowed) else {
-            throw NestboxError.invalid(
-                "`\(key)` cannot be the key of a \(kind)",
-                hint: "use letters, digits, underscores, dashes, periods, spaces, colons and slashes")
-        }
-        // A key is also a path in MLflow's file layout, so it must be the shortest way to write that path.
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
-            throw NestboxError.invalid(
-                "`\(key)` cannot be the key of a \(kind): its slashes do not make a plain path",
-                hint: "write `a/b`, without a slash at the ends, without `//`, `.` and `..` between slashes")
-        }
-    }
+    static func checkKey(_ key: String, of kind: String) throws { try EntryKey.check(key, of: kind) }
 
     static func checkExperimentName(_ name: String) throws {
-        guard !name.isEmpty, isShort(name, nameLength), !name.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
+        guard !name.isEmpty, isShort(name, nameLength) else {
             throw NestboxError.invalid(
-                "`\(name.prefix(80))` cannot be the name of an experiment",
-                hint: "use 1–\(nameLength) characters, without control characters")
+                "`\(name.prefix(80))` cannot be the name of an experiment", hint: "use 1–\(nameLength) characters")
         }
     }
 
-    static func checkRunName(_ name: String) throws {
-        guard !name.isEmpty, isShort(name, 250), !name.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
-            throw NestboxError.invalid(
-                "`\(name.prefix(80))` cannot be the name of a run",
-                hint: "use 1–250 characters, without control characters")
+    /// Tags that a run begins with. MLflow takes any key here, and only here.
+    static func checkFirstTags(_ tags: [String: String]) throws {
+        for (key, value) in tags {
+            try checkLength(key, valueLength, "the key of a tag")
+            try checkLength(value, valueLength, "tag `\(key.prefix(80))`")
         }
     }
+
+    static func checkRunName(_ name: String) throws { try checkLength(name, valueLength, "the name of a run") }
 
     static func checkArtifactLocation(_ location: String) throws {
         let isFine =
-            !location.isEmpty && isShort(location, 256) && !location.contains("#") && !location.contains("?")
+            !location.isEmpty && isShort(location, 2048) && !location.contains("#") && !location.hasPrefix("runs:")
             && !location.split(separator: "/").contains("..") && !location.unicodeScalars.contains { $0.value < 0x20 }
         guard isFine else {
             throw NestboxError.invalid(
                 "`\(location.prefix(80))` cannot be an artifact location",
-                hint: "give a URI such as `mlflow-artifacts:/1`, without `..`, `?` and `#`")
+                hint: "give a URI such as `mlflow-artifacts:/1`, without `..` and `#`")
         }
     }
 
     static func checkInput(_ input: RunInput) throws {
-        guard !input.name.isEmpty, isShort(input.name, nameLength) else {
-            throw NestboxError.invalid(
-                "a dataset input needs a name of 1–\(nameLength) characters, not `\(input.name.prefix(40))`")
-        }
-        guard !input.digest.isEmpty, isShort(input.digest, digestLength) else {
-            throw NestboxError.invalid(
-                "input `\(input.name)` needs a digest of 1–\(digestLength) characters, not `\(input.digest.prefix(40))`"
-            )
-        }
+        try checkLength(input.name, nameLength, "the name of an input")
+        try checkLength(input.digest, digestLength, "the digest of input `\(input.name)`")
         try checkLength(input.source, 65_535, "the source of input `\(input.name)`")
         try checkLength(input.schema ?? "", 1_048_575, "the schema of input `\(input.name)`")
         try checkLength(input.profile ?? "", 16_777_215, "the profile of input `\(input.name)`")
         for (key, value) in input.tags {
-            try checkKey(key, of: "tag")
+            try checkLength(key, inputTagKeyLength, "the key of a tag of input `\(input.name)`")
             try checkLength(value, inputTagLength, "tag `\(key)` of input `\(input.name)`")
         }
     }
@@ -181,15 +156,5 @@ enum TrackingRules {
 
     private static func isShort(_ text: String, _ limit: Int) -> Bool {
         text.utf8.count <= limit || text.unicodeScalars.count <= limit
-    }
-
-    private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar {
-        case "a"..."z", "A"..."Z", "0"..."9", "_", "-", ".", " ", ":", "/": true
-        default:
-            !scalar.isASCII
-                && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-                    || scalar.properties.canonicalCombiningClass != .notReordered)
-        }
     }
 }
