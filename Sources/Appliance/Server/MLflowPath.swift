@@ -19,14 +19,7 @@ enum MLflowPath {
     }
 
     private static func check(_ path: String) throws {
-        var text = path
-        // However often it was encoded.
-        for round in 0... {
-            let decoded = PercentDecoding.decode(text)
-            if decoded == text { break }
-            guard round < 10 else { throw refusal(path) }
-            text = decoded
-        }
+        guard let text = PercentDecoding.decodeFully(path) else { throw refusal(path) }
         let isDrive = text.dropFirst().hasPrefix(":\\") || text.dropFirst().hasPrefix(":/")
         let leadsOut =
             text.contains("#") || text.hasPrefix("/") || text.hasPrefix("\\\\") || isDrive

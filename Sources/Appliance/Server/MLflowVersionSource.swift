@@ -90,7 +90,7 @@ struct MLflowVersionSource {
         let scheme = source.range(of: ":/").map { source[..<$0.lowerBound].lowercased() }
         let refused = ["file", "http", "https", "ftp"]
         let isPath = scheme == nil && source.contains("/")
-        let steps = (source.removingPercentEncoding ?? source).split {
+        let steps = (PercentDecoding.decodeFully(source) ?? "..").split {
             $0 == "/" || $0 == "\\" || $0 == "?" || $0 == "#"
         }
         guard !isPath, !refused.contains(scheme ?? ""), !steps.contains("..") else {

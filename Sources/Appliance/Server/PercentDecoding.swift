@@ -21,6 +21,17 @@ enum PercentDecoding {
         return String(decoding: out, as: UTF8.self)
     }
 
+    /// However often the text was encoded; nil when that is more than ten times, which nobody means well.
+    static func decodeFully(_ text: String) -> String? {
+        var text = text
+        for _ in 0...10 {
+            let decoded = decode(text)
+            if decoded == text { return text }
+            text = decoded
+        }
+        return nil
+    }
+
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")

@@ -4,7 +4,8 @@ import Core
 /// MLflow's limits on traces, as sentences. Source: mlflow/utils/validation.py (3.17).
 enum TraceRules {
     static let page = 1...500
-    private static let identifier = 50
+    /// MLflow's columns are shorter (50 and 250), but on SQLite it takes what is longer.
+    private static let identifier = 250, longest = 10_000
     private static let key = 250
     private static let value = 8000
     /// Of attributes: what is stored must be readable again.
@@ -12,10 +13,10 @@ enum TraceRules {
 
     static func check(_ info: TraceInfo) throws {
         try checkIdentifier(info.id)
-        for key in info.tags.keys { try checkKey(key, "tag") }
-        for key in info.metadata.keys { try checkKey(key, "metadata") }
-        if let id = info.clientRequestID, id.unicodeScalars.count > key {
-            throw NestboxError.invalid("client_request_id has more than \(key) characters")
+        for key in info.tags.keys { try checkKey(key, "tag", longest) }
+        for key in info.metadata.keys { try checkKey(key, "metadata", longest) }
+        if let id = info.clientRequestID, id.unicodeScalars.count > longest {
+            throw NestboxError.invalid("client_request_id has more than \(longest) characters")
         }
         if let session = info.metadata[TraceKey.session], session.unicodeScalars.count > key {
             throw NestboxError.invalid("Session ID has more than \(key) characters: `\(session.prefix(40))…`")
@@ -36,10 +37,10 @@ enum TraceRules {
         }
     }
 
-    static func checkKey(_ key: String, _ what: String) throws {
-        guard !key.isEmpty, key.unicodeScalars.count <= self.key, !key.contains("\0") else {
+    static func checkKey(_ key: String, _ what: String, _ most: Int = key) throws {
+        guard !key.isEmpty, key.unicodeScalars.count <= most, !key.contains("\0") else {
             throw NestboxError.invalid(
-                "the \(what) key `\(key.prefix(40))` has \(key.unicodeScalars.count) characters; expected 1 to \(self.key)"
+                "the \(what) key `\(key.prefix(40))` has \(key.unicodeScalars.count) characters; expected 1 to \(most)"
             )
         }
     }
@@ -106,9 +107,9 @@ enum TraceRules {
     }
 
     static func check(_ assessment: Assessment) throws {
-        guard !assessment.name.isEmpty, assessment.name.unicodeScalars.count <= key else {
+        guard !assessment.name.isEmpty, assessment.name.unicodeScalars.count <= longest else {
             throw NestboxError.invalid(
-                "an assessment's name has 1 to \(key) characters, not `\(assessment.name.prefix(40))`")
+                "an assessment's name has 1 to \(longest) characters, not `\(assessment.name.prefix(40))`")
         }
         guard isShallow(assessment.value) else {
             throw NestboxError.invalid(
