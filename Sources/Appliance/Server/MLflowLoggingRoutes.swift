@@ -22,8 +22,9 @@ enum MLflowLoggingRoutes {
         MLflowRoutes.endpoint(
             .post, "runs/log-metric", "Log one point of a metric", isBrief: true,
             immediate: { request in
-                guard !request.has("model_id") else { return nil }
-                let isDone = try tracking.logAtOnce(runID: try request.runID(), [try point(request)])
+                let point = try point(request)
+                guard try measurement(point, request) == nil else { return nil }
+                let isDone = try tracking.logAtOnce(runID: try request.runID(), [point])
                 return isDone ? MLflowRoutes.nothing : nil
             }
         ) { request in
