@@ -107,7 +107,7 @@ targets += [
         swiftSettings: settings),
     .testTarget(
         name: "EndToEndTests", dependencies: ["Server", "Client", "Contracts", "Core", "Tables", "TestSupport", "nestbox", subprocess],
-        path: "Tests/EndToEnd", exclude: ["mlflow-3.17-traffic.jsonl", "record_mlflow_traffic.py"],
+        path: "Tests/EndToEnd", exclude: ["mlflow-3.17-traffic.jsonl", "record_mlflow_traffic.py", "check_openlineage.py"],
         swiftSettings: settings),
 ]
 
