@@ -51,6 +51,8 @@ package struct CurveChart {
     /// Pixels across, and so the buckets that are worth asking for.
     package static let width = 560.0
     private static let height = 230.0
+    /// Bands of more series than this are drawn paler.
+    private static let few = 6
 
     var series: [Series]
     var label: String
@@ -69,7 +71,8 @@ package struct CurveChart {
     }
 
     package func markup() -> Markup {
-        var svg = SVG(Self.width, Self.height, style: "chart wide", label: label)
+        let style = series.count > Self.few ? "chart wide many" : "chart wide"
+        var svg = SVG(Self.width, Self.height, style: style, label: label)
         let drawn = series.map { places($0.curve, from: $0.start ?? start) }
         let ys = drawn.joined().flatMap { [$0.bucket.min, $0.bucket.max] }
         guard ys.contains(where: { $0.isFinite && (!isLogarithmic || $0 > 0) }) else {

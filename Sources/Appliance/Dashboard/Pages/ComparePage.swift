@@ -159,15 +159,15 @@ package struct ComparePage: DashboardPage {
         parallel = plots.parallel()
         hasParallel = plots.axes.count > 1 && runs.count > 1
         parallelKept = address.without(["axis", "colour"]).fields
-        parallelAxes = plots.columns.map { Choice($0.id, $0.label, plots.axes.contains($0)) }
+        parallelAxes = plots.columns.map { Choice($0.id, plots.name($0), plots.axes.contains($0)) }
         colours = plots.metrics.map { Choice($0.id, $0.key, $0 == plots.colour) }
         scaleLow = plots.ramp.map { Format.number($0.low) }
         scaleHigh = plots.ramp.map { Format.number($0.high) }
         scatter = plots.scatter()
         hasScatter = plots.numbers.count > 1 && runs.count > 1
         scatterKept = address.without(["sx", "sy"]).fields
-        xs = plots.numbers.map { Choice($0.id, $0.label, $0 == plots.x) }
-        ys = plots.numbers.map { Choice($0.id, $0.label, $0 == plots.y) }
+        xs = plots.numbers.map { Choice($0.id, plots.name($0), $0 == plots.x) }
+        ys = plots.numbers.map { Choice($0.id, plots.name($0), $0 == plots.y) }
 
         let table = CompareTable(runs, experiments: input.experiments, onlyDiffering: query.onlyDiffering, now: now)
         tableMarkup = table.markup()

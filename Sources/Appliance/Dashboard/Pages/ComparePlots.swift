@@ -49,10 +49,15 @@ struct ComparePlots {
         y = chosen("sy") ?? metrics.first
     }
 
+    /// A parameter and a metric may share their name.
+    func name(_ column: RunColumn) -> String {
+        columns.contains { $0 != column && $0.key == column.key } ? column.id : column.label
+    }
+
     func parallel() -> Markup {
         ParallelChart(
             axes: axes.map { column in
-                ParallelChart.Axis(name: column.label, values: runs.map { column.text($0) })
+                ParallelChart.Axis(name: name(column), values: runs.map { column.text($0) })
             },
             names: runs.map { run in
                 guard let colour, let value = run.metric(colour.key) else { return run.name }
@@ -67,7 +72,7 @@ struct ComparePlots {
             guard let a = x.text(run).flatMap(Double.init), let b = y.text(run).flatMap(Double.init) else { return nil }
             return .init(x: a, y: b, name: run.name, href: Format.link("runs", run.id), colour: colours[index])
         }
-        return ScatterChart(dots: dots, xName: x.label, yName: y.label).markup()
+        return ScatterChart(dots: dots, xName: name(x), yName: name(y)).markup()
     }
 }
 

@@ -89,10 +89,12 @@ package struct ExperimentPage: DashboardPage {
         usualColumnsHref = address["col"] == nil ? nil : address.without(["col"]).address(path)
         let running = runs.filter { $0.status == .running }.count
         summary =
-            (isWhole
+            fault != nil
+            ? "No runs, because the question is not understood."
+            : (isWhole
                 ? Format.counted(runs.count, "run")
                 : "Runs \(Format.count(first)) to \(Format.count(first + max(0, runs.count - 1)))")
-            + (next == nil ? "" : ", more follow") + (running > 0 ? ", \(running) running" : "")
+                + (next == nil ? "" : ", more follow") + (running > 0 ? ", \(running) running" : "")
         tags = experiment.tags.sorted { $0.key < $1.key }.map { Pair($0.key, $0.value) }
         empty =
             query.filter.isEmpty && query.view == .activeOnly && address["page"] == nil

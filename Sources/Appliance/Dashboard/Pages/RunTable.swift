@@ -59,9 +59,12 @@ package struct RunTable: Sendable {
         let chosen = query.columns
         if chosen.isEmpty {
             let metrics = Self.metricKeys(runs), differing = Self.paramKeys(runs, all: false)
-            columns =
-                RunColumn.usual + metrics.prefix(RunTableQuery.usualMetrics).map { RunColumn(.metrics, $0) }
+            let usual =
+                metrics.prefix(RunTableQuery.usualMetrics).map { RunColumn(.metrics, $0) }
                 + differing.prefix(RunTableQuery.usualParams).map { RunColumn(.params, $0) }
+            // What the table is sorted by stands where it is seen without scrolling.
+            let sorted = RunColumn(query.order.key).flatMap { $0.kind == .attribute ? nil : $0 }
+            columns = RunColumn.usual + [sorted].compactMap { $0 } + usual.filter { $0 != sorted }
             let same = Self.paramKeys(runs, all: true).count - differing.count
             let parts = [
                 same > 0 ? Format.counted(same, "parameter") + " equal in all runs" : nil,
@@ -125,7 +128,7 @@ package struct RunTable: Sendable {
             html += isChild ? "<tr class=\"child\">" : "<tr>"
             html +=
                 "<td class=\"name\"><span class=\"pick\"><input type=\"checkbox\" name=\"run\" value=\"\(escaped(run.id))\" "
-                + "aria-label=\"Select \(escaped(run.name))\" autocomplete=\"off\"><a href=\"\(Format.link("runs", run.id))\">\(escaped(run.name))</a>"
+                + "aria-label=\"Select \(escaped(run.name))\" autocomplete=\"off\"><a href=\"\(Format.link("runs", run.id))\"\(Self.title(run.name, 60))>\(escaped(Format.short(run.name, 60)))</a>"
             if !isChild, let parent = run.parentID, parent != run.id {
                 html +=
                     " <a class=\"parent\" href=\"\(Format.link("runs", parent))\" title=\"to the run whose child this is\">↳</a>"
@@ -135,6 +138,11 @@ package struct RunTable: Sendable {
             html += "</tr>\n"
         }
         return Markup(html)
+    }
+
+    /// More of a text than the cell shows, for the pointer.
+    private static func title(_ text: String, _ shown: Int) -> String {
+        Format.short(text, shown) == text ? "" : " title=\"\(escaped(Format.short(text, 300)))\""
     }
 
     private func cell(
@@ -149,9 +157,7 @@ package struct RunTable: Sendable {
                 : "<td class=\"num\">\(text)</td>"
         case .params, .tags:
             guard let value = column.text(run) else { return "<td class=\"soft\">–</td>" }
-            let short = Format.short(value, 40)
-            let title = short == value ? "" : " title=\"\(escaped(Format.short(value, 300)))\""
-            return "<td class=\"mono\"\(title)>\(escaped(short))</td>"
+            return "<td class=\"mono\"\(Self.title(value, 40))>\(escaped(Format.short(value, 40)))</td>"
         case .attribute: return attribute(column, run, now: now)
         }
     }
