@@ -28,14 +28,15 @@ struct ParallelChart {
         var name: String
         /// One per line; nil where the run has none.
         var values: [String?]
-        /// Whether all values are numbers.
+        /// Nil unless all values are numbers; those that are not finite have no place.
         var numbers: [Double?]?
 
         init(name: String, values: [String?]) {
             self.name = name
             self.values = values
-            let numbers = values.map { $0.flatMap(Double.init).flatMap { $0.isFinite ? $0 : nil } }
-            self.numbers = zip(values, numbers).allSatisfy { $0 == nil || $1 != nil } ? numbers : nil
+            let numbers = values.map { $0.flatMap(Double.init) }
+            let isNumeric = zip(values, numbers).allSatisfy { $0 == nil || $1 != nil }
+            self.numbers = isNumeric ? numbers.map { $0.flatMap { $0.isFinite ? $0 : nil } } : nil
         }
     }
 
@@ -49,7 +50,7 @@ struct ParallelChart {
     func markup() -> Markup {
         let width = max(560, Double(axes.count) * 132), height = 330.0
         var svg = SVG(width, height, style: "chart wide parallel", label: label)
-        let left = 58.0, gap = axes.count > 1 ? (width - left - 58) / Double(axes.count - 1) : 0
+        let left = 78.0, gap = axes.count > 1 ? (width - left - 78) / Double(axes.count - 1) : 0
         let top = 40.0, floor = height - 36
         let places = axes.map { place($0, from: floor, to: top) }
         for line in names.indices {
@@ -68,9 +69,9 @@ struct ParallelChart {
         for (index, axis) in axes.enumerated() {
             let x = left + Double(index) * gap
             svg.line(x, top, x, floor, "axis")
-            svg.label(x, index % 2 == 0 ? 12 : 27, Format.short(axis.name, 22), anchor: "middle", style: "name")
+            svg.label(x, index % 2 == 0 ? 12 : 27, Format.short(axis.name, 20), anchor: "middle", style: "name")
             for tick in places[index].ticks { svg.label(x + 6, tick.y + 4, tick.text, anchor: "start", style: "halo") }
-            let missing = axis.values.count { $0 == nil }
+            let missing = places[index].at.count { $0 == nil }
             if missing > 0 { svg.label(x, height - 8, "\(missing) without", anchor: "middle") }
         }
         return svg.markup()
@@ -91,7 +92,9 @@ struct ParallelChart {
             let spread = (known.max() ?? 1) / (known.min() ?? 1)
             let y = Scale(
                 known, from: from, to: to, logarithmic: (known.min() ?? 0) > 0 && spread >= 100 && spread.isFinite)
-            return (numbers.map { $0.map { y($0) } }, y.ticks(5).map { (y($0), Format.number($0)) })
+            return (
+                numbers.map { $0.map { y($0) } }, known.isEmpty ? [] : y.ticks(5).map { (y($0), Format.number($0)) }
+            )
         }
         let kinds = Set(axis.values.compactMap { $0 }).sorted()
         let index = Dictionary(uniqueKeysWithValues: kinds.enumerated().map { ($1, $0) })
