@@ -68,7 +68,7 @@ import Testing
             let model = try await server.remote.registry.model("m")
             let version = try await server.remote.registry.version("m", alias: "champion")
             #expect(model.aliases == ["champion": version.version] && version.aliases == ["champion"])
-            let history = try await server.remote.registry.transitions(of: "m")
+            let history = try await server.remote.registry.history(of: "m", HistorySearch(alias: "champion")).items
             #expect(history.first?.toVersion == version.version)
             for (later, earlier) in zip(history, history.dropFirst()) {
                 #expect(later.fromVersion == earlier.toVersion)
