@@ -123,7 +123,7 @@ import Testing
         // The chosen axes, in their order, and colours by the chosen metric.
         let chosen = try html(
             runs, [("axis", "params.n"), ("axis", "params.kind"), ("axis", "no"), ("colour", "metrics.auc")])
-        let names = section(chosen, "parallel").matches(of: /class="name">([^<]*)/).map { String($0.1) }
+        let names = section(chosen, "parallel").matches(of: /class="name"[^>]*>([^<]*)/).map { String($0.1) }
         #expect(names == ["n", "kind"])
     }
 
