@@ -75,6 +75,8 @@ final class GroupCommitWriter: Sendable {
     private let ambient: Ambient
     private let events: EventHub
     private let commitsInPlace: Bool
+    /// Those that commit where they come from wait for each other: that is shorter than the way over the writer's thread.
+    private let inPlace = NSLock()
 
     /// - Parameter commitsInPlace: for a file whose commits are not synced, and whose log this writer checkpoints itself, so
     ///   that no commit does.
@@ -141,11 +143,19 @@ final class GroupCommitWriter: Sendable {
 
     /// Commits on the calling thread. Nil, with nothing done, where commits wait for the disk, and while somebody else is at work.
     func submitAtOnce<T>(actor: String, _ body: (WriteContext) throws -> T) throws -> T? {
-        guard commitsInPlace, queue.condition.withLock({ takeConnection() }) else { return nil }
+        guard commitsInPlace else { return nil }
+        inPlace.lock()
+        guard queue.condition.withLock({ takeConnection() }) else {
+            inPlace.unlock()
+            return nil
+        }
         var recorded: [Event] = []
         let value: T
         do {
-            defer { releaseConnection() }
+            defer {
+                releaseConnection()
+                inPlace.unlock()
+            }
             value = try pool.writeWithoutTransaction { db in
                 let context = WriteContext(db: db, log: log, now: ambient.now(), actor: actor)
                 try db.beginTransaction(.immediate)

@@ -52,9 +52,9 @@ package final class DeliveryService: Service {
     private func deliver() async {
         let bell = webhooks.outbox.bell
         await withDiscardingTaskGroup { group in
-            let events = webhooks.store.events.subscribe()
+            let events = webhooks.store.events.subscribe { Self.waking.contains($0.kind) }
             group.addTask {
-                for await event in events where Self.waking.contains(event.kind) { bell.ring() }
+                for await _ in events { bell.ring() }
             }
             var alarm: Task<Void, Never>?
             bell.ring()
