@@ -160,6 +160,10 @@ struct TraceQuery: Sendable {
         var condition = "f.kind = ? AND f.name = ? AND f.valid", more: StatementArguments = [kind.rawValue, name]
         switch (clause.comparator, clause.values.first) {
         case (.isNull, _), (.isNotNull, _): break
+        case (.like, .integer?), (.ilike, .integer?), (.rlike, .integer?), (.like, .number?), (.ilike, .number?),
+            (.rlike, .number?):
+            throw NestboxError.invalid(
+                "\(clause.comparator.rawValue) compares `\(name)` with a number", hint: "put the pattern in quotes")
         case (let comparator, .integer?), (let comparator, .number?):
             condition += " AND f.number \(comparator.rawValue) ?"
             more += values(clause)
