@@ -127,7 +127,8 @@ import Testing
             closed,
             [
                 request(other, 0, headers: right) + request(other, 1) + request(other, 2, headers: right)
-                    + request(other, 3, headers: "Authorization: Bearer wrong\r\n") + last
+                    + request(other, 3, headers: "Authorization: Bearer wrong\r\n")
+                    + get("/health", headers: right + "Connection: close\r\n")
             ])
         #expect(statuses(mixed) == ["200", "401", "200", "401", "200"], "\(mixed)")
         #expect(try await steps(closed, other) == [0, 2])
