@@ -87,6 +87,8 @@ package struct SemanticReview: Service {
                 }
             }
         }
+        // At a stop the events end before this service's turn; one that ends early counts as broken.
+        try? await gracefulShutdown()
     }
 
     /// Raises what was proposed for the newest version of a model when its run turned out to have changed more. What somebody
