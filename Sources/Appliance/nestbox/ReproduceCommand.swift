@@ -30,6 +30,9 @@ extension RunsCommand {
         @Flag(help: "Show what would be done, and do nothing.") var dryRun = false
         @OptionGroup var client: ClientOptions
 
+        /// How many other packages are named.
+        private static let listed = 12
+
         func validate() throws {
             guard tolerance >= 0, tolerance.isFinite else {
                 throw ValidationError("--tolerance is \(tolerance); expected 0 or more")
@@ -135,7 +138,10 @@ extension RunsCommand {
             where !entries.isEmpty {
                 print(
                     "other \(what): "
-                        + entries.map { "\($0.key) \($0.a ?? "–") → \($0.b ?? "–")" }.joined(separator: ", "))
+                        + entries.prefix(Self.listed).map { "\($0.key) \($0.a ?? "–") → \($0.b ?? "–")" }.joined(
+                            separator: ", ")
+                        + (entries.count > Self.listed
+                            ? ", and \(entries.count - Self.listed) more, which `nestbox runs diff` shows" : ""))
             }
             let missed = result.entries.filter { !$0.isWithin }.count
             if result.originalStatus != result.reproducedStatus {
