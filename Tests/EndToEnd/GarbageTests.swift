@@ -12,6 +12,13 @@ import Testing
             .POST, "/api/v1/garbage-collection", body: GarbageRequest(olderThanDays: 0))
     }
 
+    /// A new database may have pages to give back all the same.
+    private func removedNothing(_ report: GarbageReport) -> Bool {
+        var report = report
+        report.databaseBytes = 0
+        return report.isEmpty
+    }
+
     /// A finished run with points and a file of `bytes`.
     private func run(_ server: ServerProcess, _ experiment: String, bytes: Int) async throws -> Run {
         let tracking = server.remote.tracking
@@ -35,7 +42,7 @@ import Testing
         _ = try await remote.registry.createModel(name: "m", description: "", tags: [:])
         let version = try await remote.registry.createVersion(
             NewModelVersion(name: "m", source: "\(registered.artifactURI)/model", runID: registered.id))
-        #expect(try await collect(server).isEmpty)
+        #expect(removedNothing(try await collect(server)))
 
         for run in [plain, registered] { try await remote.tracking.deleteRun(id: run.id) }
         let report = try await collect(server)
@@ -75,7 +82,7 @@ import Testing
         await expectError(.notFound) { try await tracking.experiment(id: experiment.id) }
         await expectError(.notFound) { try await tracking.loggedModel(id: model.id, includingDeleted: true) }
         await expectError(.notFound) { try await server.remote.traces.info(id: trace.id) }
-        #expect(try await collect(server).isEmpty)
+        #expect(removedNothing(try await collect(server)))
         // The name is free again.
         _ = try await tracking.createExperiment(name: "e", artifactLocation: nil, tags: [:])
     }
@@ -93,7 +100,7 @@ import Testing
                 try await tracking.setExperimentTag(id: experiment.id, key: RetentionRule.runsTag, value: value)
             }
         }
-        #expect(try await collect(server).isEmpty)
+        #expect(removedNothing(try await collect(server)))
         try await tracking.setExperimentTag(id: experiment.id, key: RetentionRule.runsTag, value: "30")
         let report = try await collect(server)
         #expect(report.expiredRuns == 1 && report.runs == 1)

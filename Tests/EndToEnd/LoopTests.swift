@@ -96,7 +96,7 @@ import Testing
     private func firstSession(_ server: ServerProcess) throws {
         let readme = try String(contentsOfFile: repositoryRoot + "/README.md", encoding: .utf8)
         let commands = readme.matches(
-            of: #/^ {4}nestbox ((?:import|train|deploy|predict) [^#\n]+)/#.anchorsMatchLineEndings())
+            of: #/^ {4}nestbox ((?:import(?! mlflow)|train|deploy|predict) [^#\n]+)/#.anchorsMatchLineEndings())
         #expect(commands.count == 4)
         for command in commands {
             let arguments = command.output.1.split(separator: " ").map(String.init)
