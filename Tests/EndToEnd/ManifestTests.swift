@@ -15,7 +15,7 @@ import Testing
     private static let foundations = ["base": "Core", "engines": "Tensors", "components": "Contracts"]
     /// The order inside the appliance, which is a stack rather than rooms side by side.
     private static let applianceStack = [
-        "nestbox": ["Server", "Client"], "Server": ["Dashboard"], "Client": [], "Dashboard": [],
+        "nestbox": ["Server", "Client", "Dashboard"], "Server": ["Dashboard"], "Client": [], "Dashboard": [],
     ]
 
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -89,7 +89,7 @@ package func checkArtifactFolders(_ store: any ArtifactStore, root: String) asyn
 
 /// Paths that leave the store, and paths that would be a file and a folder at once.
 package func checkArtifactRefusals(_ store: any ArtifactStore, root: String) async throws {
-    for path in ["\(root)/../x", "\(root)//x", "\(root)/./x", "\(root)/a\\..\\b", "\(root)/a\u{7}", ""] {
+    for path in ["\(root)/../x", "\(root)//x", "\(root)/./x", "\(root)/a\u{7}", ""] {
         await expectCode(.invalidArgument) { try await store.put(path, Data("x".utf8)) }
     }
     _ = try await store.put("\(root)/file", Data("x".utf8))

@@ -113,7 +113,17 @@ package func checkLoggedModelMetrics(_ tracking: any Tracking & LoggedModelStore
     // They are the run's metrics too.
     let logged = try await tracking.run(id: run.id)
     #expect(logged.metric("auc") == 0.6 && logged.metric("loss") == 1)
-    await expectError(.invalidArgument) { try await tracking.log(runID: run.id, batch) }
+    // The same once more is no mistake; something else at the same step and time is one.
+    try await tracking.log(runID: run.id, batch)
+    for changed in [
+        LoggedModelMetric(modelID: model.id, point: point("auc", 0.7, step: 2), runID: run.id),
+        LoggedModelMetric(
+            modelID: model.id, point: points[1], runID: run.id, datasetName: "flights", datasetDigest: "abc"),
+    ] {
+        await expectError(.invalidArgument) {
+            try await tracking.log(runID: run.id, LogBatch(metrics: [changed.point], modelMetrics: [changed]))
+        }
+    }
     #expect(try await tracking.loggedModel(id: model.id, includingDeleted: false).metrics.count == 2)
 
     let other = try await tracking.createRun(NewRun(experimentID: experiment.id))

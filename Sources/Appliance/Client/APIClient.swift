@@ -175,8 +175,8 @@ package final class APIClient: Sendable {
     {
         let bytes = try await response.body.collect(upTo: 1 << 20)
         let data = Data(bytes.readableBytesView), status = Int(response.status.code)
-        if let body = try? JSON.decode(ErrorBody.self, from: data) { return body.nestboxError }
         if dialect != .nestbox, status == 401 { return refusedCredentials }
+        if let body = try? JSON.decode(ErrorBody.self, from: data) { return body.nestboxError }
         if let body = try? JSON.decode(MLflowErrorBody.self, from: data) {
             return dialect == .nestbox ? body.nestboxError : body.fault(status: status, server: baseURL)
         }

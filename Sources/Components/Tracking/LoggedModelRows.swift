@@ -29,8 +29,8 @@ enum LoggedModelRows {
         for (key, value) in pairs { try statement.execute(arguments: [model, key, value]) }
     }
 
-    /// A point that is twice in `metrics` is stored once. Throws `invalid_argument` for one that was stored before, and for a
-    /// model that is not there.
+    /// A point is stored once however often it is told. Throws `invalid_argument` for another value or dataset at the same step
+    /// and time, and for a model that is not there.
     static func insert(_ metrics: [LoggedModelMetric], run: String, in db: Database) throws {
         for model in Set(metrics.map(\.modelID)) {
             guard try experiment(of: model, in: db) != nil else {
@@ -46,14 +46,13 @@ enum LoggedModelRows {
                     dataset_name, dataset_digest)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
-        var seen: Set<LoggedModelMetric> = []
-        for metric in metrics where seen.insert(metric).inserted {
+        for metric in metrics {
             let point = StoredPoint(metric.point)
             try statement.execute(arguments: [
                 metric.modelID, run, metric.point.key, point.value, point.isNaN, point.timestamp, point.step,
                 metric.datasetName ?? "", metric.datasetDigest ?? "",
             ])
-            guard db.changesCount > 0 else {
+            if db.changesCount == 0, try !isStored(metric, run: run, in: db) {
                 throw NestboxError(
                     .invalidArgument,
                     "logged model `\(metric.modelID)` has metric `\(metric.point.key)` of this run at step "
@@ -61,6 +60,21 @@ enum LoggedModelRows {
                     cause: MLflowCode.badRequest)
             }
         }
+    }
+
+    private static func isStored(_ metric: LoggedModelMetric, run: String, in db: Database) throws -> Bool {
+        let point = StoredPoint(metric.point)
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT 1 FROM tracking_model_metrics WHERE model_id = ? AND run_id = ? AND key = ? AND timestamp = ?
+                    AND step = ? AND value IS ? AND is_nan = ? AND dataset_name = ? AND dataset_digest = ?
+                """)
+        return try Bool.fetchOne(
+            statement,
+            arguments: [
+                metric.modelID, run, metric.point.key, point.timestamp, point.step, point.value, point.isNaN,
+                metric.datasetName ?? "", metric.datasetDigest ?? "",
+            ]) != nil
     }
 
     /// Nil when there is no such model.
