@@ -66,7 +66,9 @@ import Testing
         .post(
             "model-versions/create", #"{"name": "m", "source": "models:/{model}", "model_id": "{other}"}"#, 400, invalid
         ),
-        .post("model-versions/create", #"{"name": "m", "source": "models:/m-none"}"#, 404, missing),
+        .post("model-versions/create", #"{"name": "m", "source": "models:/m-none"}"#, 400, "model_id"),
+        .post(
+            "model-versions/create", #"{"name": "m", "source": "models:/m-none", "model_id": "m-none"}"#, 404, missing),
     ]
 
     private static let files: [Case] = [

@@ -11,10 +11,15 @@ enum MLflowPath {
         return parts.isEmpty ? "" : try ArtifactPath.normalize(parts.joined(separator: "/"))
     }
 
-    /// The path of a file to be, which is no folder.
+    /// The path of a file to be, which is no folder, in a folder that goes by one name only.
     static func file(_ path: String) throws -> String {
         let below = try below(path)
-        guard !below.isEmpty, !path.hasSuffix("/"), !path.hasSuffix("/.") else { throw refusal(path) }
+        var folder = path.lastIndex(of: "/").map { path[..<$0] } ?? ""
+        while folder.hasSuffix("/") { folder.removeLast() }
+        let names = folder.split(separator: "/", omittingEmptySubsequences: false)
+        guard !below.isEmpty, !path.hasSuffix("/"), !path.hasSuffix("/."), !folder.hasPrefix(".."),
+            folder.isEmpty || names.allSatisfy({ !$0.isEmpty && $0 != "." })
+        else { throw refusal(path) }
         return below
     }
 
