@@ -13,7 +13,8 @@ Prints one JSON line per measurement and one with the medians and their ratios. 
 
 needs wrk (Debian) and a virtual environment with mlflow (PyPI).
 """
-import argparse, http.client, json, os, platform, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, http.client, json, os, platform, re, shutil, signal, socket, sqlite3, statistics, subprocess, sys, tempfile, time
+import urllib.request, uuid
 
 
 def call(url, path, body=None):
@@ -160,6 +161,26 @@ def fill(server, count):
                         {"run_id": run["run"]["info"]["run_id"], "metrics": metrics, "params": [], "tags": []})
 
 
+def fill_database(server, database, count):
+    """The same in MLflow's database: over its API, 10,000 runs take it a quarter of an hour."""
+    fill(server, 1)
+    runs, tags, metrics = [], [], []
+    for i in range(1, count):
+        run = uuid.uuid4().hex
+        runs.append((run, f"run-{i}", 1 + i))
+        tags.append(("mlflow.runName", f"run-{i}", run))
+        metrics += [(f"m{k}", (i * 7919 + k * 104729) % 1_000_003 / 1_000_003, run) for k in range(20)]
+    columns = ("source_type, source_name, entry_point_name, user_id, status, end_time, source_version, lifecycle_stage, artifact_uri, "
+               "experiment_id, deleted_time")
+    with sqlite3.connect(database, timeout=60) as db:
+        db.executemany(f"INSERT INTO runs (run_uuid, name, start_time, {columns}) SELECT ?, ?, ?, {columns} FROM runs "
+                       f"WHERE experiment_id = {int(server.searched)} AND name = 'run-0'", runs)
+        db.executemany("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tags)
+        for table in ("metrics", "latest_metrics"):
+            db.executemany(f"INSERT INTO {table} (key, value, run_uuid, timestamp, step, is_nan) VALUES (?, ?, ?, 1, 0, 0)", metrics)
+    db.close()
+
+
 def search(server):
     """Seconds of one search, and the names of the runs it gave."""
     connection, start = Connection(server.url), time.perf_counter()
@@ -168,10 +189,13 @@ def search(server):
     return time.perf_counter() - start, [run["info"]["run_name"] for run in page["runs"]]
 
 
-def compare_search(servers, count, runs):
+def compare_search(servers, database, count, runs):
     for server in servers:
         start = time.perf_counter()
-        fill(server, count)
+        if server.name == "mlflow":
+            fill_database(server, database, count)
+        else:
+            fill(server, count)
         print(json.dumps({"peer": server.name, "filled_seconds": round(time.perf_counter() - start, 1)}), flush=True)
     found = {server.name: [search(server) for _ in range(runs + 1)][1:] for server in servers}
     if found["nestbox"][0][1] != found["mlflow"][0][1]:
@@ -186,7 +210,7 @@ def main():
     parser.add_argument("--mlflow", required=True)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--search-runs", type=int, default=10_000, help="0 leaves the search out; filling MLflow takes many minutes")
+    parser.add_argument("--search-runs", type=int, default=10_000, help="0 leaves the search out")
     parser.add_argument("--sync", default="checkpoint", help="Nestbox's --sync")
     options = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="nestbox-bench-")
@@ -222,7 +246,7 @@ def main():
         rate = summary["rounds"]["rounds_per_second"]
         summary["rounds"]["ratio"] = rate["nestbox"] / rate["mlflow"]
         if options.search_runs:
-            summary["search"] = compare_search(servers, options.search_runs, options.runs)
+            summary["search"] = compare_search(servers, directory + "/mlflow.db", options.search_runs, options.runs)
         for connections in (1, 8):
             median = {name: statistics.median(r["rate"] for r in results[(name, connections)]) for name in ("nestbox", "mlflow")}
             p99 = {name: statistics.median(r["p99_ms"] for r in results[(name, connections)]) for name in ("nestbox", "mlflow")}

@@ -42,23 +42,16 @@ enum LoggedModelRows {
         }
         let statement = try db.cachedStatement(
             sql: """
-                INSERT OR IGNORE INTO tracking_model_metrics (model_id, run_id, key, value, is_nan, timestamp, step,
+                INSERT INTO tracking_model_metrics (model_id, run_id, key, value, is_nan, timestamp, step,
                     dataset_name, dataset_digest)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """)
-        for metric in metrics {
+        for metric in metrics where try !isStored(metric, run: run, in: db) {
             let point = StoredPoint(metric.point)
             try statement.execute(arguments: [
                 metric.modelID, run, metric.point.key, point.value, point.isNaN, point.timestamp, point.step,
                 metric.datasetName ?? "", metric.datasetDigest ?? "",
             ])
-            if db.changesCount == 0, try !isStored(metric, run: run, in: db) {
-                throw NestboxError(
-                    .invalidArgument,
-                    "logged model `\(metric.modelID)` has metric `\(metric.point.key)` of this run at step "
-                        + "\(metric.point.step) and this time already", hint: "give it another step or timestamp",
-                    cause: MLflowCode.badRequest)
-            }
         }
     }
 
@@ -66,15 +59,24 @@ enum LoggedModelRows {
         let point = StoredPoint(metric.point)
         let statement = try db.cachedStatement(
             sql: """
-                SELECT 1 FROM tracking_model_metrics WHERE model_id = ? AND run_id = ? AND key = ? AND timestamp = ?
-                    AND step = ? AND value IS ? AND is_nan = ? AND dataset_name = ? AND dataset_digest = ?
+                SELECT value IS ? AND is_nan = ? AND dataset_name = ? AND dataset_digest = ? FROM tracking_model_metrics
+                WHERE model_id = ? AND key = ? AND timestamp = ? AND step = ? AND run_id = ?
                 """)
-        return try Bool.fetchOne(
+        let isSame = try Bool.fetchOne(
             statement,
             arguments: [
-                metric.modelID, run, metric.point.key, point.timestamp, point.step, point.value, point.isNaN,
-                metric.datasetName ?? "", metric.datasetDigest ?? "",
-            ]) != nil
+                point.value, point.isNaN, metric.datasetName ?? "", metric.datasetDigest ?? "", metric.modelID,
+                metric.point.key, point.timestamp, point.step, run,
+            ])
+        guard let isSame else { return false }
+        guard isSame else {
+            throw NestboxError(
+                .invalidArgument,
+                "logged model `\(metric.modelID)` has metric `\(metric.point.key)` of this run at step "
+                    + "\(metric.point.step) and this time already, with another value or dataset",
+                hint: "give it another step or timestamp", cause: MLflowCode.badRequest)
+        }
+        return true
     }
 
     /// Nil when there is no such model.
