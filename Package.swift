@@ -79,6 +79,7 @@ targets += module("Datasets", in: .components, uses: ["Contracts", "Core", "Stor
 targets += module("Features", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", grdb, yams], testsUse: ["Datasets"])
 targets += module("Tracking", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
 targets += module("Traces", in: .components, uses: ["Contracts", "Core", "Storage", grdb], testsUse: ["Tracking"])
+targets += module("MLflowFiles", in: .components, uses: ["Contracts", "Core", grdb, yams])
 targets += module("Registry", in: .components, uses: ["Contracts", "Core", "Storage", grdb])
 targets += module("Webhooks", in: .components, uses: ["Contracts", "Core", "Storage", grdb, crypto, lifecycle, logging], testsUse: ["Registry"])
 targets += module("Jobs", in: .components, uses: ["Contracts", "Core", "Storage", grdb, lifecycle, logging, subprocess])
@@ -100,7 +101,7 @@ targets += module(
 targets += [
     .executableTarget(
         name: "nestbox",
-        dependencies: ["Server", "Client", "Dashboard", "Training", "Jobs", "Capture", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
+        dependencies: ["Server", "Client", "Dashboard", "Training", "Jobs", "Capture", "MLflowFiles", "Contracts", "Core", "Storage", "Tables", "Tabular", arguments, logging, lifecycle],
         path: "Sources/Appliance/nestbox", swiftSettings: settings),
     .target(
         name: "TestSupport", dependencies: ["Contracts", "Core", "Storage", "Tables"], path: "Tests/Support",

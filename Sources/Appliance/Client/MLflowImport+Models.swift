@@ -3,13 +3,9 @@ import Core
 
 extension MLflowImport {
     func bringLoggedModels(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
-        let models = try await Self.all { token in
-            try await source.tracking.loggedModels(
-                LoggedModelSearch(experimentIDs: [experiment.id], maxResults: 50, pageToken: token))
-        }
-        for model in models {
-            try await attempt("logged models", "logged model `\(model.id)`", &state) { state in
-                try await bring(model, into: here, &state)
+        for found in try await source.loggedModels(of: experiment) {
+            try await attempt("logged models", Self.name(of: found, "logged model", \.id), &state) { state in
+                try await bring(found.get(), into: here, &state)
             }
         }
     }
@@ -18,12 +14,14 @@ extension MLflowImport {
         say("logged model \(model.id)")
         var wanted = model
         wanted.experimentID = experiment.id
-        wanted.artifactURI = "\(experiment.artifactLocation)/models/\(model.id)/artifacts"
+        let what = "logged model `\(model.id)`"
+        wanted.artifactURI = place(
+            model.artifactURI, here: "\(experiment.artifactLocation)/models/\(model.id)/artifacts", &state)
         let here = try await absent { try await target.tracking.loggedModel(id: model.id, includingDeleted: true) }
         if let here { wanted.tags.merge(here.tags) { source, _ in source } }
         let isSame = here.map { Self.holds($0, wanted) } ?? false
         if !isSame { try await target.exchange.importLoggedModel(wanted) }
-        try await bringFiles(from: model.artifactURI, to: wanted.artifactURI, "logged model `\(model.id)`", &state)
+        try await bringFiles(from: model.artifactURI, to: wanted.artifactURI, of: model.id, what, &state)
         state.places.append((model.artifactURI, wanted.artifactURI))
         state.loggedModelPlaces[model.id] = wanted.artifactURI
         guard Self.holds(try await target.tracking.loggedModel(id: model.id, includingDeleted: true), wanted) else {
@@ -41,45 +39,47 @@ extension MLflowImport {
 
     // MARK: Registered models and prompts
 
-    /// A prompt is a registered model with this tag, which searches leave out unless they ask for it.
-    private static let promptKind = "prompts"
-    private static let prompts = "tags.`mlflow.prompt.is_prompt` = 'true'"
-
     func bringRegisteredModels(_ state: inout State) async throws {
-        for (kind, filter) in [("registered models", ""), (Self.promptKind, Self.prompts)] {
-            let models = try await Self.all { token in
-                try await source.registry.searchModels(
-                    ModelSearch(filter: filter, maxResults: 100, pageToken: token))
-            }
-            for model in models {
-                try await attempt(kind, "\(kind.dropLast()) `\(model.name)`", &state) { state in
-                    try await bring(model, kind, &state)
+        for kind in [MLflowModelKind.model, .prompt] {
+            let name = kind.single
+            for found in try await source.registeredModels(kind) {
+                try await attempt(name + "s", Self.name(of: found, name, \.name), &state) { state in
+                    try await bring(found.get(), kind, &state)
                 }
             }
         }
     }
 
-    private func bring(_ model: RegisteredModel, _ kind: String, _ state: inout State) async throws {
-        say("\(kind.dropLast()) \(model.name)")
-        let listed = try await Self.versions(of: model.name, kind, source.registry)
+    private func bring(_ model: RegisteredModel, _ kind: MLflowModelKind, _ state: inout State) async throws {
+        say("\(kind.single) \(model.name)")
         var versions: [ModelVersion] = []
-        for version in listed { versions.append(try await moved(version, state)) }
+        for found in try await source.versions(of: model, kind) {
+            try await attempt(kind.versions, "\(kind.single) `\(model.name)`: version", &state) { state in
+                versions.append(moved(try found.get(), state))
+            }
+        }
         let before = try await stored(model.name, kind)
-        let wanted = ModelWithVersions(model: model, versions: versions)
+        var wanted = ModelWithVersions(model: model, versions: versions)
+        let numbers = Set(versions.map(\.version))
+        for (alias, version) in model.aliases where !numbers.contains(version) {
+            wanted.model.aliases[alias] = nil
+            state.note("\(kind.single) `\(model.name)`: alias `\(alias)` names version \(version), which did not come")
+        }
         if !Self.holds(before, wanted) { try await target.exchange.importModel(wanted) }
         let after = try await stored(model.name, kind)
         let isSame = before?.model.tags == after?.model.tags && before?.model.aliases == after?.model.aliases
         state.report.add(
-            kind, imported: after == nil || (before != nil && isSame) ? 0 : 1, skipped: before != nil && isSame ? 1 : 0)
+            kind.single + "s", imported: after == nil || (before != nil && isSame) ? 0 : 1,
+            skipped: before != nil && isSame ? 1 : 0)
         let old = Set((before?.versions ?? []).map(Self.key)), new = Set((after?.versions ?? []).map(Self.key))
         let sought = Set(versions.map(Self.key))
         state.report.add(
-            kind == Self.promptKind ? "prompt versions" : "model versions", source: sought.count,
+            kind.versions, source: sought.count,
             imported: sought.intersection(new).subtracting(old).count, skipped: sought.intersection(old).count)
     }
 
     /// With the places that its files have here.
-    private func moved(_ version: ModelVersion, _ state: State) async throws -> ModelVersion {
+    private func moved(_ version: ModelVersion, _ state: State) -> ModelVersion {
         var moved = version
         func place(_ uri: String) -> String {
             for (from, to) in state.places where uri == from || uri.hasPrefix(from + "/") {
@@ -88,34 +88,19 @@ extension MLflowImport {
             return uri
         }
         moved.source = place(version.source)
+        moved.artifactURI = place(version.artifactURI)
         if let model = version.modelID, version.source == "models:/\(model)",
             let folder = state.loggedModelPlaces[model]
         {
             moved.artifactURI = folder
-        } else if version.source.hasPrefix("runs:/") || version.source.hasPrefix("models:/") {
-            let located = try await source.registry.version(version.name, version.version)
-            moved.artifactURI = place(located.artifactURI)
-        } else {
-            moved.artifactURI = moved.source
         }
         return moved
     }
 
-    private func stored(_ name: String, _ kind: String) async throws -> ModelWithVersions? {
+    private func stored(_ name: String, _ kind: MLflowModelKind) async throws -> ModelWithVersions? {
         guard let model = try await absent({ try await target.registry.model(name) }) else { return nil }
-        return ModelWithVersions(model: model, versions: try await Self.versions(of: name, kind, target.registry))
-    }
-
-    /// A prompt's versions, too, are found only when they are asked for.
-    private static func versions(
-        of name: String, _ kind: String, _ registry: RemoteRegistry
-    ) async throws -> [ModelVersion] {
-        var filter = "name = \(try RemoteRegistry.quoted(name))"
-        if kind == promptKind { filter += " AND " + prompts }
-        return try await all { token in
-            try await registry.searchVersions(
-                ModelSearch(filter: filter, maxResults: 100, orderBy: ["version_number ASC"], pageToken: token))
-        }
+        let versions = try await MLflowServer.listed(name, kind, in: target.registry)
+        return ModelWithVersions(model: model, versions: versions)
     }
 
     private static func key(_ version: ModelVersion) -> [String] {
@@ -135,4 +120,9 @@ extension MLflowImport {
                 version.tags.allSatisfy { tags[version.version]?[$0.key] == $0.value }
             }
     }
+}
+
+extension MLflowModelKind {
+    fileprivate var single: String { self == .prompt ? "prompt" : "registered model" }
+    fileprivate var versions: String { self == .prompt ? "prompt versions" : "model versions" }
 }

@@ -2,42 +2,32 @@ import Contracts
 import Core
 
 extension MLflowImport {
-    private static let tracesAtOnce = 50
-
     func bringTraces(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
         var here = here
         var token: String?
         repeat {
-            let page = try await source.traces.search(
-                TraceSearch(
-                    experimentIDs: [experiment.id], orderBy: ["timestamp_ms ASC"], maxResults: Self.tracesAtOnce,
-                    pageToken: token))
-            let ids = page.items.map(\.id)
-            let whole = Dictionary(
-                try await source.traces.traces(ids: ids).map { ($0.info.id, $0.spans) }, uniquingKeysWith: { $1 })
+            let page = try await source.traces(of: experiment, page: token)
+            let ids = page.items.compactMap { try? $0.get().info.id }
             let known = Dictionary(
                 try await target.traces.infos(ids: ids).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-            for info in page.items {
-                try await attempt("traces", "trace `\(info.id)`", &state) { state in
-                    try await bring(info, whole[info.id], known[info.id], into: &here, &state)
+            for found in page.items {
+                try await attempt("traces", Self.name(of: found, "trace", \.info.id), &state) { state in
+                    let trace = try found.get()
+                    try await bring(trace, known[trace.info.id], into: &here, &state)
                 }
             }
-            token = page.nextPageToken
+            token = page.next
         } while token != nil
     }
 
     private func bring(
-        _ info: TraceInfo, _ spans: [TraceSpan]?, _ known: TraceInfo?, into experiment: inout Experiment,
-        _ state: inout State
+        _ trace: MLflowTrace, _ known: TraceInfo?, into experiment: inout Experiment, _ state: inout State
     ) async throws {
+        let info = trace.info
         if known != nil, known?.experimentID != experiment.id {
             throw NestboxError(.conflict, "a trace of that id is in another experiment here")
         }
-        guard let spans else {
-            throw NestboxError(
-                .notFound, "its spans are not in the MLflow server's database",
-                hint: "they lie in a file among its artifacts, which is not read")
-        }
+        let spans = try trace.spans.get()
         var wanted = info
         wanted.experimentID = experiment.id
         var isSame = false

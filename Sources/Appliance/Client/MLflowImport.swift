@@ -1,40 +1,35 @@
 import Contracts
 import Core
 
-/// Brings what an MLflow server keeps over to a Nestbox, by comparing both: what is there already, the same, stays, and what
+/// Brings what MLflow keeps over to a Nestbox, by comparing both: what is there already, the same, stays, and what
 /// is missing or differs is written. So an import that was cut off is simply called again, and one of a server that goes on
 /// brings what is new there. What is counted as imported was read back from the target.
 ///
 /// Runs, logged models, traces and versions keep their identifiers; experiments and registered models go by name. It refuses
 /// to replace a version that somebody made here, or a run of the same id in another experiment.
 package struct MLflowImport: Sendable {
-    let source: MLflowServer
+    let source: any MLflowSource
     let target: Remote
     let say: @Sendable (String) -> Void
 
     /// On experiments that were made by an import: the address and the identifier that they come from.
     static let originTag = "nestbox.import.source"
-    static let pageSize = 500
 
     /// - Parameter say: hears what is being brought.
-    package init(from source: MLflowServer, to target: Remote, say: @escaping @Sendable (String) -> Void) {
+    package init(from source: any MLflowSource, to target: Remote, say: @escaping @Sendable (String) -> Void) {
         self.source = source
         self.target = target
         self.say = say
     }
 
-    /// What one thing's failure does not stop is in the report; throws when one of the servers does not answer.
+    /// What one thing's failure does not stop is in the report; throws when a server does not answer.
     package func run() async throws -> ExchangeReport {
         var state = State()
         for kind in ["experiments", "runs"] { state.report.add(kind, source: 0) }
-        let experiments = try await Self.all { token in
-            try await source.tracking.experiments(
-                ExperimentSearch(
-                    view: .all, maxResults: Self.pageSize, orderBy: ["experiment_id ASC"], pageToken: token))
-        }
-        for experiment in experiments {
-            try await attempt("experiments", "experiment `\(experiment.name)`", &state) { state in
-                try await bring(experiment, &state)
+        state.report.failures += try await source.leftOut()
+        for found in try await source.experiments() {
+            try await attempt("experiments", Self.name(of: found, "experiment", \.name), &state) { state in
+                try await bring(found.get(), &state)
             }
         }
         try await bringRegisteredModels(&state)
@@ -46,6 +41,24 @@ package struct MLflowImport: Sendable {
         /// Where files lay and where they lie now: folders of runs and logged models.
         var places: [(from: String, to: String)] = []
         var loggedModelPlaces: [String: String] = [:]
+
+        /// What was said about places that cannot be read.
+        var missing: Set<String> = []
+
+        mutating func fail(_ what: String, _ error: NestboxError) {
+            report.failures.append("\(what): \(error.message)" + (error.hint.map { " (\($0))" } ?? ""))
+        }
+
+        /// What holds for many things is said once.
+        mutating func note(_ text: String) {
+            if !report.notes.contains(text) { report.notes.append(text) }
+        }
+    }
+
+    /// What cannot be read says by itself where it lies.
+    static func name<T>(of found: Result<T, NestboxError>, _ kind: String, _ name: (T) -> String) -> String {
+        guard case .success(let item) = found else { return kind }
+        return "\(kind) `\(name(item))`"
     }
 
     /// One thing's own fault is noted, and the next is tried; a server that is away, or that lets nobody in, ends the import.
@@ -61,18 +74,8 @@ package struct MLflowImport: Sendable {
             ]
             if ends.contains(error.code) { throw error }
             state.report.add(kind)
-            state.report.failures.append("\(what): \(error.message)" + (error.hint.map { " (\($0))" } ?? ""))
+            state.fail(what, error)
         }
-    }
-
-    static func all<T>(_ page: (String?) async throws -> Page<T>) async throws -> [T] {
-        var items: [T] = [], token: String?
-        repeat {
-            let answer = try await page(token)
-            items += answer.items
-            token = answer.nextPageToken
-        } while token != nil
-        return items
     }
 
     func absent<T: Sendable>(_ read: () async throws -> T) async throws -> T? {
@@ -108,7 +111,7 @@ package struct MLflowImport: Sendable {
         }
         here = try await target.tracking.experiment(id: here.id)
         if !isOurs {
-            state.report.notes.append("experiment `\(experiment.name)` was here already: its runs were added to it")
+            state.note("experiment `\(experiment.name)` was here already: its runs were added to it")
         }
         try await bringContents(of: experiment, into: here, &state)
         let isNew = there == nil
@@ -118,7 +121,7 @@ package struct MLflowImport: Sendable {
                 let now = try await target.tracking.experiment(id: here.id)
                 if now.lifecycleStage == .active { try await target.tracking.deleteExperiment(id: here.id) }
             } else {
-                state.report.notes.append("experiment `\(experiment.name)` is deleted there, and stays active here")
+                state.note("experiment `\(experiment.name)` is deleted there, and stays active here")
             }
         }
     }
@@ -134,16 +137,13 @@ package struct MLflowImport: Sendable {
     private func bringContents(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
         var token: String?
         repeat {
-            let page = try await source.tracking.runs(
-                RunSearch(
-                    experimentIDs: [experiment.id], view: .all, maxResults: Self.pageSize,
-                    orderBy: ["attributes.start_time ASC"], pageToken: token))
-            for run in page.items {
-                try await attempt("runs", "run `\(run.id)`", &state) { state in
-                    try await bring(run, into: here, &state)
+            let page = try await source.runs(of: experiment, page: token)
+            for found in page.items {
+                try await attempt("runs", Self.name(of: found, "run", \.id), &state) { state in
+                    try await bring(found.get(), into: here, &state)
                 }
             }
-            token = page.nextPageToken
+            token = page.next
         } while token != nil
         try await bringLoggedModels(of: experiment, into: here, &state)
         try await bringTraces(of: experiment, into: here, &state)

@@ -26,30 +26,8 @@ enum TraceWire {
     }
 
     static func assessment(_ json: JSONValue) throws -> Assessment {
-        guard let id = json["assessment_id"]?.stringValue, let name = json["assessment_name"]?.stringValue,
-            let created = json["create_time"]?.stringValue.flatMap({ Timestamp(iso8601: $0) }),
-            let updated = json["last_update_time"]?.stringValue.flatMap({ Timestamp(iso8601: $0) })
-        else { throw broken("an assessment") }
-        var kind = Assessment.Kind.feedback, value = json["feedback"]?["value"] ?? .null
-        if let expectation = json["expectation"] {
-            kind = .expectation
-            let serialized = expectation["serialized_value"]?["value"]?.stringValue
-            value = try serialized.map { try JSONReader.parse($0) } ?? expectation["value"] ?? .null
-        } else if let issue = json["issue"] {
-            (kind, value) = (.issue, issue)
-        }
-        let error = json["feedback"]?["error"].map {
-            Assessment.Failure(
-                code: $0["error_code"]?.stringValue ?? "", message: $0["error_message"]?.stringValue,
-                stackTrace: $0["stack_trace"]?.stringValue)
-        }
-        return Assessment(
-            id: id, traceID: json["trace_id"]?.stringValue ?? "", name: name, kind: kind, value: value, error: error,
-            sourceType: json["source"]?["source_type"]?.stringValue.flatMap(Assessment.SourceType.init) ?? .unspecified,
-            sourceID: json["source"]?["source_id"]?.stringValue ?? "", createdAt: created, updatedAt: updated,
-            spanID: json["span_id"]?.stringValue, rationale: json["rationale"]?.stringValue,
-            metadata: strings(json["metadata"]), overrides: json["overrides"]?.stringValue,
-            isValid: json["valid"]?.boolValue ?? true)
+        guard let assessment = try Assessment(mlflow: json) else { throw broken("an assessment") }
+        return assessment
     }
 
     private static func span(_ json: JSONValue) throws -> TraceSpan {

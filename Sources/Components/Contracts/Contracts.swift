@@ -11,6 +11,7 @@
 //   Registry      ModelRegistry   models, versions, aliases, transitions             (MLflow REST)
 //   Webhooks      WebhookStore    who is told of the registry's changes, and whether  (MLflow REST)
 //   Outbox        Outbox          messages to elsewhere, kept until they are taken
+//   MLflowSource  what MLflow keeps, read to bring it over; Exchange, what takes it
 //   RunEnvironment  what a run was made with; RunDiff, what tells two runs apart
 //   SearchFilter  MLflow's language for filters and orders of runs, models and traces
 //   Jobs          JobQueue        durable queue with leases                          (Slurm, Ray, Kubernetes)
