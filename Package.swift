@@ -89,7 +89,7 @@ targets += module("Lineage", in: .components, uses: ["Contracts", "Core", "Stora
 targets += module("Monitoring", in: .components, uses: ["Contracts", "Core", "Storage", "Tables", "Statistics", grdb, lifecycle, logging])
 
 // Appliance
-targets += module("Client", in: .appliance, uses: ["Contracts", "Core", "Tables", httpClient, nioHTTP])
+targets += module("Client", in: .appliance, uses: ["Contracts", "Core", "Tables", crypto, httpClient, nioHTTP])
 targets += module("Dashboard", in: .appliance, uses: ["Contracts", "Core", "Statistics", "CWeb", mustache])
 targets += module(
     "Server", in: .appliance,

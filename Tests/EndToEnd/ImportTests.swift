@@ -79,7 +79,8 @@ import Testing
         #expect(try await remote.traces.trace(id: try #require(traces.first).id, allowPartial: false).spans.count == 2)
     }
 
-    private static let fill = """
+    /// What a real client makes, wherever its server is; `ExportTests` fills a Nestbox with it.
+    static let fill = """
         import sys, mlflow, pathlib, tempfile
         from mlflow.entities import Metric
         mlflow.set_tracking_uri(sys.argv[1])

@@ -123,6 +123,6 @@ extension MLflowImport {
 }
 
 extension MLflowModelKind {
-    fileprivate var single: String { self == .prompt ? "prompt" : "registered model" }
-    fileprivate var versions: String { self == .prompt ? "prompt versions" : "model versions" }
+    var single: String { self == .prompt ? "prompt" : "registered model" }
+    var versions: String { self == .prompt ? "prompt versions" : "model versions" }
 }

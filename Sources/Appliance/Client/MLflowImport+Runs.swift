@@ -46,7 +46,7 @@ extension MLflowImport {
     // MARK: Metrics
 
     /// A point as both sides keep it: NaN is one value, and ±Inf is the largest number to MLflow.
-    private struct Identity: Hashable {
+    struct Identity: Hashable {
         let step: Int64, time: Int64, value: Double?
 
         init(_ point: MetricPoint) {

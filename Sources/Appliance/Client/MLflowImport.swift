@@ -7,7 +7,7 @@ import Core
 ///
 /// Runs, logged models, traces and versions keep their identifiers; experiments and registered models go by name. It refuses
 /// to replace a version that somebody made here, or a run of the same id in another experiment.
-package struct MLflowImport: Sendable {
+package struct MLflowImport: Exchange {
     let source: any MLflowSource
     let target: Remote
     let say: @Sendable (String) -> Void
@@ -36,7 +36,7 @@ package struct MLflowImport: Sendable {
         return state.report
     }
 
-    struct State {
+    struct State: ExchangeState {
         var report = ExchangeReport()
         /// Where files lay and where they lie now: folders of runs and logged models.
         var places: [(from: String, to: String)] = []
@@ -44,42 +44,12 @@ package struct MLflowImport: Sendable {
 
         /// What was said about places that cannot be read.
         var missing: Set<String> = []
-
-        mutating func fail(_ what: String, _ error: NestboxError) {
-            report.failures.append("\(what): \(error.message)" + (error.hint.map { " (\($0))" } ?? ""))
-        }
-
-        /// What holds for many things is said once.
-        mutating func note(_ text: String) {
-            if !report.notes.contains(text) { report.notes.append(text) }
-        }
     }
 
     /// What cannot be read says by itself where it lies.
     static func name<T>(of found: Result<T, NestboxError>, _ kind: String, _ name: (T) -> String) -> String {
         guard case .success(let item) = found else { return kind }
         return "\(kind) `\(name(item))`"
-    }
-
-    /// One thing's own fault is noted, and the next is tried; a server that is away, or that lets nobody in, ends the import.
-    func attempt(
-        _ kind: String, _ what: String, _ state: inout State, _ work: (inout State) async throws -> Void
-    ) async throws {
-        do {
-            try await work(&state)
-        } catch let error as NestboxError {
-            let ends: [NestboxError.Code] = [
-                .unavailable, .unauthenticated, .permissionDenied, .notImplemented, .storageFull, .cancelled,
-                .rateLimited,
-            ]
-            if ends.contains(error.code) { throw error }
-            state.report.add(kind)
-            state.fail(what, error)
-        }
-    }
-
-    func absent<T: Sendable>(_ read: () async throws -> T) async throws -> T? {
-        do { return try await read() } catch let error as NestboxError where error.code == .notFound { return nil }
     }
 
     // MARK: Experiments

@@ -6,22 +6,12 @@ extension MLflowServer: MLflowSource {
     private static let historyPage = 25_000
     private static let tracesAtOnce = 50
     /// Searches leave prompts out unless they ask for them.
-    private static let prompts = "tags.`\(MLflowModelKind.promptTag)` = 'true'"
-
-    private static func all<T>(_ page: (String?) async throws -> Page<T>) async throws -> [T] {
-        var items: [T] = [], token: String?
-        repeat {
-            let answer = try await page(token)
-            items += answer.items
-            token = answer.nextPageToken
-        } while token != nil
-        return items
-    }
+    static let prompts = "tags.`\(MLflowModelKind.promptTag)` = 'true'"
 
     package func leftOut() -> [String] { [] }
 
     package func experiments() async throws -> [Found<Experiment>] {
-        try await Self.all { token in
+        try await Page.all { token in
             try await tracking.experiments(
                 ExperimentSearch(
                     view: .all, maxResults: Self.pageSize, orderBy: ["experiment_id ASC"], pageToken: token))
@@ -41,14 +31,14 @@ extension MLflowServer: MLflowSource {
     package func history(
         of run: Run, key: String
     ) async throws -> (points: [MetricPoint], unreadable: [NestboxError]) {
-        let points = try await Self.all { token in
+        let points = try await Page.all { token in
             try await tracking.metricHistory(runID: run.id, key: key, maxResults: Self.historyPage, pageToken: token)
         }
         return (points, [])
     }
 
     package func loggedModels(of experiment: Experiment) async throws -> [Found<LoggedModel>] {
-        try await Self.all { token in
+        try await Page.all { token in
             try await tracking.loggedModels(
                 LoggedModelSearch(experimentIDs: [experiment.id], maxResults: 50, pageToken: token))
         }.map(Found.success)
@@ -73,7 +63,7 @@ extension MLflowServer: MLflowSource {
     }
 
     package func registeredModels(_ kind: MLflowModelKind) async throws -> [Found<RegisteredModel>] {
-        try await Self.all { token in
+        try await Page.all { token in
             try await registry.searchModels(
                 ModelSearch(filter: kind == .prompt ? Self.prompts : "", maxResults: 100, pageToken: token))
         }.map(Found.success)
@@ -94,7 +84,7 @@ extension MLflowServer: MLflowSource {
     ) async throws -> [ModelVersion] {
         var filter = "name = \(try RemoteRegistry.quoted(name))"
         if kind == .prompt { filter += " AND " + prompts }
-        return try await all { token in
+        return try await Page.all { token in
             try await registry.searchVersions(
                 ModelSearch(filter: filter, maxResults: 100, orderBy: ["version_number ASC"], pageToken: token))
         }

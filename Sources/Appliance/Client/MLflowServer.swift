@@ -42,10 +42,11 @@ package struct MLflowServer: Sendable {
     /// - Parameters:
     ///   - timeout: seconds for an exchange that moves no file.
     ///   - patience: seconds for which a server that does not answer is asked again.
+    ///   - keepsFiles: whether Nestbox keeps the files of new experiments when the server serves none.
     ///   - waiting: told once, when the first question had no answer.
     package static func connect(
         _ url: String, _ credentials: Credentials, timeout: Double = 60, patience: Double = 0,
-        waiting: (NestboxError) -> Void = { _ in }
+        keepsFiles: Bool = true, waiting: (NestboxError) -> Void = { _ in }
     ) async throws -> MLflowServer {
         guard var parts = URLComponents(string: url), parts.host != nil, ["http", "https"].contains(parts.scheme) else {
             throw NestboxError.invalid(
@@ -70,7 +71,7 @@ package struct MLflowServer: Sendable {
         let real = try client(version, timeout: timeout)
         let serves = try await servesArtifacts(probe)
         return MLflowServer(
-            tracking: RemoteTracking(real, artifactLocation: serves ? nil : ownLocation),
+            tracking: RemoteTracking(real, artifactLocation: serves || !keepsFiles ? nil : ownLocation),
             registry: RemoteRegistry(real), traces: RemoteTraces(real), artifacts: serves ? RemoteArtifacts(real) : nil,
             address: probe.baseURL, version: version, probe: try client(version, timeout: probeSeconds),
             reachability: reachability)

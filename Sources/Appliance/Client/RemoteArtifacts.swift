@@ -14,6 +14,12 @@ package struct RemoteArtifacts: ArtifactStore {
     package init(_ client: APIClient) { self.client = client }
 
     package func put(_ path: String, _ body: ByteStream) async throws -> ArtifactEntry {
+        try await upload(path, body)
+        return try await entry(path)
+    }
+
+    /// Stores without asking what became of it, which would list the whole folder.
+    func upload(_ path: String, _ body: ByteStream) async throws {
         let path = try ArtifactPath.normalize(path)
         do {
             let answer = try await client.exchange(
@@ -22,7 +28,6 @@ package struct RemoteArtifacts: ArtifactStore {
         } catch let error as NestboxError where client.dialect != .nestbox {
             throw try await conflict(at: path) ?? error
         }
-        return try await entry(path)
     }
 
     /// An MLflow server fails without a reason where a path would be a file and a folder at once.

@@ -43,19 +43,7 @@ struct ImportMLflow: AsyncParsableCommand {
             Terminal.progress(0, what)
         }.run()
         Terminal.endProgress()
-        if client.json {
-            try Terminal.json(report)
-        } else {
-            Terminal.table(
-                ["kind", "source", "imported", "skipped", "missing"],
-                report.counts.map { [$0.kind, "\($0.source)", "\($0.imported)", "\($0.skipped)", "\($0.missing)"] })
-            for note in report.notes { print("note: \(note)") }
-        }
-        for failure in report.failures { Terminal.say("nestbox: \(failure)") }
-        if !report.isComplete {
-            Terminal.say("nestbox: not everything came over; import again when the causes are gone")
-            throw ExitCode(1)
-        }
+        try report.show(done: "imported", asJSON: client.json)
     }
 
     private func opened() async throws -> any MLflowSource {

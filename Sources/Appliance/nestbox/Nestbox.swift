@@ -1,7 +1,7 @@
 // The command line. One file per command; each is a client of the HTTP API, except serve and demo, which start the
 // appliance, and doctor, which looks at the machine.
 //
-//   serve demo doctor worker · import datasets features · train jobs · run runs models lineage · deploy predict drift · backup gc
+//   serve demo doctor worker · import export datasets features · train jobs · run runs models lineage · deploy predict drift · backup gc
 //
 // Exit codes are those of sysexits.h: 64 wrong usage, 65 bad input, 66 not found, 69 no answer from the server,
 // 70 internal error, 73 already exists or in use, 74 disk, 77 access; 1 for a job that failed, and for runs that
@@ -25,6 +25,7 @@ struct Nestbox: AsyncParsableCommand {
         version: versionText,
         subcommands: [
             ServeCommand.self, DemoCommand.self, DoctorCommand.self, WorkerCommand.self, ImportCommand.self,
+            ExportCommand.self,
             DatasetsCommand.self,
             FeaturesCommand.self, TrainCommand.self, JobsCommand.self, RunCommand.self, RunsCommand.self,
             ModelsCommand.self, LineageCommand.self,
