@@ -134,8 +134,7 @@ enum MLflowModelRoutes {
     }
 
     /// The newest version in each stage, as MLflow shows them with a model.
-    private static func newest(of model: RegisteredModel, _ registry: any ModelRegistry) async throws -> [ModelVersion]
-    {
+    static func newest(of model: RegisteredModel, _ registry: any ModelRegistry) async throws -> [ModelVersion] {
         guard model.latestVersion != nil else { return [] }
         var found: [ModelStage: ModelVersion] = [:]
         var token: String?

@@ -13,14 +13,19 @@ package struct MLflowRequest: Sendable {
 
     private static let docs = " See the API docs for more information about request parameters."
 
-    /// Reads the body, or the query of a GET without one.
+    /// Reads the query of a GET that has one, and else the body. As for MLflow, the query of another method says nothing, and
+    /// beside a query a GET's body says nothing.
     init(_ call: Call) async throws {
         place = ""
-        let body = try await call.read { data -> [String: JSONValue]? in data.isEmpty ? nil : try Self.object(data) }
-        // As for MLflow, the query of another method says nothing.
         let asks = call.request.method == .get || call.request.method == .head
+        if asks, let query = call.request.uri.query, !query.isEmpty {
+            isQuery = true
+            fields = Self.query(query)
+            return
+        }
+        let body = try await call.read { data -> [String: JSONValue]? in data.isEmpty ? nil : try Self.object(data) }
         isQuery = body == nil
-        fields = body ?? (asks ? Self.query(call.request.uri.query ?? "") : [:])
+        fields = body ?? [:]
     }
 
     /// - Parameter body: a JSON object.
@@ -36,7 +41,9 @@ package struct MLflowRequest: Sendable {
     private static func object(_ body: some Collection<UInt8>) throws -> [String: JSONValue] {
         let what = "the request body"
         do {
-            var value = try JSONReader.parse(body, what: what, acceptsNonFinite: true)
+            // Some editors and shells put a byte order mark before it.
+            let text = body.dropFirst(body.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0)
+            var value = try JSONReader.parse(text, what: what, acceptsNonFinite: true)
             // Old clients send the object as a JSON string.
             if case .string(let inner) = value {
                 value = try JSONReader.parse(inner.utf8, what: what, acceptsNonFinite: true)

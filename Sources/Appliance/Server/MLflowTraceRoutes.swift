@@ -173,6 +173,7 @@ enum MLflowTraceRoutes {
 
     private static func links(_ traces: any TraceStore) -> [Route] {
         both(.post, "traces/link-to-run", "Link traces to a run") { request in
+            guard request.has("trace_ids") else { throw request.missing("trace_ids") }
             let ids = try request.strings("trace_ids")
             let run = try request.required("run_id")
             if !ids.isEmpty { try await traces.link(traceIDs: ids, toRun: run) }

@@ -143,10 +143,18 @@ extension MLflowJSONWriter {
 }
 
 extension MLflowRequest {
+    /// Traces elsewhere, such as in inference tables, are Databricks' own.
+    private enum LocationKind: String, CaseIterable {
+        case experiment = "MLFLOW_EXPERIMENT"
+    }
+
     /// `trace.trace_info` of the 3.0 API.
     func traceInfo() throws -> TraceInfo {
         guard let location = try object("trace_location"), let experiment = try location.object("mlflow_experiment")
         else { throw missing("trace_location.mlflow_experiment") }
+        guard try location.choice("type", numbered: [LocationKind.experiment]) != nil else {
+            throw location.missing("type")
+        }
         let id = try required("trace_id")
         return TraceInfo(
             id: id, experimentID: try experiment.required("experiment_id"),

@@ -89,12 +89,13 @@ struct MLflowVersionSource {
             throw NestboxError.invalid(
                 "`\(source)` names no version", hint: "models:/NAME/VERSION or models:/NAME@ALIAS")
         }
-        // With its `@`, so that an alias made of digits is no version.
-        let selector = String(reference[(separator == "@" ? cut : reference.index(after: cut))...])
-        let version = try await registry.resolve(String(reference[..<cut]), selector)
-        guard try await !Self.isPrompt(registry.model(version.name).tags) else {
+        let model = try await registry.model(String(reference[..<cut]))
+        guard !Self.isPrompt(model.tags) else {
             throw Self.refusal(source, "Prompt versions cannot be used as model version sources.")
         }
+        // With its `@`, so that an alias made of digits is no version.
+        let version = try await Self.version(
+            of: model, String(reference[(separator == "@" ? cut : reference.index(after: cut))...]), registry)
         let fits =
             (!request.has("run_id") || runID == version.runID)
             && (!request.has("model_id") || modelID == version.modelID)
@@ -106,6 +107,24 @@ struct MLflowVersionSource {
         artifactURI = version.artifactURI
         runID = version.runID
         modelID = version.modelID
+    }
+
+    /// A version by its number, its `@alias`, a stage or `latest`.
+    private static func version(
+        of model: RegisteredModel, _ selector: String, _ registry: any ModelRegistry
+    ) async throws -> ModelVersion {
+        if let stage = ModelStage.allCases.first(where: { $0.rawValue.lowercased() == selector.lowercased() }),
+            let found = try await MLflowModelRoutes.newest(of: model, registry).first(where: { $0.stage == stage })
+        {
+            return found
+        }
+        do {
+            return try await registry.resolve(model.name, selector)
+        } catch var error as NestboxError where error.code == .notFound && selector.hasPrefix("@") {
+            // MLflow's code for an alias that there is not.
+            error.code = .invalidArgument
+            throw error
+        }
     }
 
     /// Files in this server's own store belong to the run or the model that is named.
@@ -130,7 +149,8 @@ struct MLflowVersionSource {
 
     /// Scheme, host and names of folders, decoded.
     private static func parts(_ uri: String) -> [String] {
-        uri.split(separator: "/").map { PercentDecoding.decodeFully(String($0)) ?? String($0) }
+        let parts = uri.split(separator: "/").map { PercentDecoding.decodeFully(String($0)) ?? String($0) }
+        return [parts.first?.lowercased() ?? ""] + parts.dropFirst()
     }
 
     private func notContained(_ field: String) -> NestboxError {
@@ -150,7 +170,9 @@ struct MLflowVersionSource {
         let text = PercentDecoding.decodeFully(source) ?? ".."
         let scheme = text.range(of: ":").map { text[..<$0.lowerBound].lowercased() } ?? "file"
         let steps = text.split { $0 == "/" || $0 == "\\" || $0 == "?" || $0 == "#" }
-        let isRefused = ["file", "http", "https", "ftp"].contains(scheme) || scheme.contains("/")
+        let isRefused =
+            ["file", "http", "https", "ftp"].contains(scheme) || scheme.contains("/")
+            || ArtifactPath.schemeNamingHost(text) != nil
         let rest = text.dropFirst(scheme.count + 1)
         // Runs and models are this server's, and no other's.
         let namesHost = ["runs", "models"].contains(scheme) && rest.hasPrefix("//") && !rest.hasPrefix("///")

@@ -84,7 +84,13 @@ enum MLflowWebhookRoutes {
     }
 
     private static func events(_ request: MLflowRequest) throws -> [WebhookEvent] {
-        try request.objects("events").map(event)
+        let events = try request.objects("events").map(event)
+        guard Set(events).count == events.count else {
+            throw NestboxError(
+                .invalidArgument, "`events` names the same change twice", hint: "name each entity and action once",
+                cause: MLflowCode.badRequest)
+        }
+        return events
     }
 
     private static func event(_ object: MLflowRequest) throws -> WebhookEvent {

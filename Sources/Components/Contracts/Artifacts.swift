@@ -85,5 +85,18 @@ package enum ArtifactPath {
         throw NestboxError.invalid("`\(uri)` is not in this artifact store", hint: "expected mlflow-artifacts:/…")
     }
 
+    /// The scheme of a URI that names the host to connect to, which no caller may choose for others; nil for any other.
+    /// Source: `rejected_host_addressed_scheme` in mlflow/store/artifact/host_policy.py (3.17).
+    package static func schemeNamingHost(_ uri: String) -> String? {
+        guard let colon = uri.firstIndex(of: ":"), uri[colon...].hasPrefix("://"), !uri[colon...].hasPrefix(":///")
+        else { return nil }
+        let scheme = uri[..<colon].lowercased()
+        return hostSchemes.contains(scheme) ? scheme : nil
+    }
+
+    private static let hostSchemes: Set = [
+        "ftp", "sftp", "hdfs", "viewfs", "http", "https", "mlflow-artifacts", "r2", "b2", "abfss",
+    ]
+
     package static func uri(_ path: String) -> String { "mlflow-artifacts:/" + path }
 }

@@ -8,6 +8,7 @@ enum TraceRules {
     private static let identifier = 250, longest = 10_000
     private static let key = 250
     private static let value = 8000
+    private static let longestName = 4096
     /// Of attributes: what is stored must be readable again.
     private static let deepest = 56
 
@@ -17,6 +18,9 @@ enum TraceRules {
         for key in info.metadata.keys { try checkKey(key, "metadata", longest) }
         if let id = info.clientRequestID, id.unicodeScalars.count > longest {
             throw NestboxError.invalid("client_request_id has more than \(longest) characters")
+        }
+        if let name = info.name, name.unicodeScalars.count > longestName {
+            throw NestboxError.invalid("'Trace name' exceeds the maximum length of \(longestName) characters")
         }
         if let session = info.metadata[TraceKey.session], session.unicodeScalars.count > key {
             throw NestboxError.invalid("Session ID has more than \(key) characters: `\(session.prefix(40))…`")

@@ -110,9 +110,16 @@ enum TrackingRules {
     static func checkRunName(_ name: String) throws { try checkLength(name, valueLength, "the name of a run") }
 
     static func checkArtifactLocation(_ location: String) throws {
+        let query = location.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
         let isFine =
             !location.isEmpty && isShort(location, 2048) && !location.contains("#") && !location.hasPrefix("runs:")
+            && !query.contains("..")
             && !location.split(separator: "/").contains("..") && !location.unicodeScalars.contains { $0.value < 0x20 }
+        if let scheme = ArtifactPath.schemeNamingHost(location) {
+            throw NestboxError.invalid(
+                "'artifact_location' cannot use the '\(scheme)' scheme: it names the host that clients connect to",
+                hint: "give a URI such as `mlflow-artifacts:/1`")
+        }
         guard isFine else {
             throw NestboxError.invalid(
                 "`\(location.prefix(80))` cannot be an artifact location",
