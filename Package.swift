@@ -107,8 +107,8 @@ targets += [
         name: "TestSupport", dependencies: ["Contracts", "Core", "Storage", "Tables"], path: "Tests/Support",
         swiftSettings: settings),
     .testTarget(
-        name: "EndToEndTests", dependencies: ["Server", "Client", "Contracts", "Core", "Tables", "TestSupport", "nestbox", subprocess],
-        path: "Tests/EndToEnd", exclude: ["mlflow-3.17-traffic.jsonl", "record_mlflow_traffic.py", "check_openlineage.py"],
+        name: "EndToEndTests", dependencies: ["Server", "Client", "Contracts", "Core", "MLflowFiles", "Tables", "TestSupport", "nestbox", subprocess],
+        path: "Tests/EndToEnd", exclude: ["mlflow-3.17-traffic.jsonl", "record_mlflow_traffic.py", "check_openlineage.py", "fill_mlflow.py"],
         swiftSettings: settings),
 ]
 

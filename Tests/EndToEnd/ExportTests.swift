@@ -13,7 +13,7 @@ import Testing
         else { return }
         let directory = try TemporaryDirectory()
         let server = try await ServerProcess(data: directory.file("data"))
-        let filled = try runCommand(python, ["-c", ImportTests.fill + "\n" + Self.more, server.url])
+        let filled = try runCommand(python, ["-c", Self.fill + "\n" + Self.more, server.url])
         try #require(filled.status == 0, "\(filled.output)")
         let target = try await MLflowServer.connect(mlflow.url, .init())
 
@@ -117,7 +117,58 @@ import Testing
         #expect(checked.status == 0, "\(checked.output)")
     }
 
-    /// After `ImportTests.fill`: a model that can be loaded, what MLflow cuts off, links, and an assessment that is overridden.
+    private static let fill = """
+        import sys, mlflow, pathlib, tempfile
+        from mlflow.entities import Metric
+        mlflow.set_tracking_uri(sys.argv[1])
+        client = mlflow.MlflowClient()
+        mine = client.create_experiment("mine", tags={"team": "blue"})
+        mlflow.set_experiment(experiment_id=mine)
+        note = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
+        note.write_text("hello")
+        with mlflow.start_run(run_name="parent") as parent:
+            mlflow.log_param("depth", 6)
+            dataset = mlflow.data.meta_dataset.MetaDataset(
+                mlflow.data.http_dataset_source.HTTPDatasetSource("http://example.com/f.csv"), name="flights")
+            mlflow.log_input(dataset, context="training")
+            run = parent.info.run_id
+            for start in (0, 600):
+                client.log_batch(run, [Metric("loss", 1 / (i + 1), 1700000000000 + i, i) for i in range(start, start + 600)])
+            for step, value in enumerate([float("nan"), float("inf"), float("-inf")]):
+                mlflow.log_metric("odd", value, step=step)
+            mlflow.log_artifact(str(note), "deep")
+            with mlflow.start_run(run_name="child", nested=True):
+                pass
+        with mlflow.start_run(run_name="dropped") as dropped:
+            mlflow.log_metric("m", 1)
+        client.delete_run(dropped.info.run_id)
+        model = mlflow.initialize_logged_model(name="net", params={"a": "1"})
+        client.log_model_artifact(model.model_id, str(note))
+        mlflow.finalize_logged_model(model.model_id, "READY")
+        client.create_registered_model("fraud", tags={"owner": "ada"}, description="d")
+        source = client.get_run(run).info.artifact_uri + "/deep"
+        for i in range(3):
+            client.create_model_version("fraud", source, run_id=run, tags={"k": "v"})
+        client.delete_model_version("fraud", "2")
+        client.set_registered_model_alias("fraud", "champion", "3")
+        client.transition_model_version_stage("fraud", "3", "Production")
+        mlflow.genai.register_prompt("greeting", "Hello {{name}}")
+        @mlflow.trace
+        def inner(x):
+            return x + 1
+        @mlflow.trace
+        def outer(x):
+            return inner(x)
+        outer(1)
+        mlflow.flush_trace_async_logging()
+        trace = mlflow.get_last_active_trace_id()
+        mlflow.log_feedback(trace_id=trace, name="correct", value=True)
+        gone = client.create_experiment("gone")
+        client.create_run(gone)
+        client.delete_experiment(gone)
+        """
+
+    /// After that: a model that can be loaded, what MLflow cuts off, links, and an assessment that is overridden.
     private static let more = """
         from sklearn.linear_model import LinearRegression
         with mlflow.start_run(run_name="linear") as linear:

@@ -89,10 +89,12 @@ extension MLflowImport {
         }
         moved.source = place(version.source)
         moved.artifactURI = place(version.artifactURI)
-        if let model = version.modelID, version.source == "models:/\(model)",
-            let folder = state.loggedModelPlaces[model]
-        {
-            moved.artifactURI = folder
+        // A database of MLflow keeps the logged model in the source alone.
+        let prefix = "models:/"
+        if version.source.hasPrefix(prefix + "m-") {
+            let model = String(version.source.dropFirst(prefix.count))
+            moved.modelID = version.modelID ?? model
+            if let folder = state.loggedModelPlaces[model] { moved.artifactURI = folder }
         }
         return moved
     }

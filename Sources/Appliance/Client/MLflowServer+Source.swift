@@ -23,7 +23,12 @@ extension MLflowServer: MLflowSource {
             RunSearch(
                 experimentIDs: [experiment.id], view: .all, maxResults: Self.pageSize,
                 orderBy: ["attributes.start_time ASC"], pageToken: page))
-        return MLflowPage(items: answer.items.map(Found.success), next: answer.nextPageToken)
+        var runs: [Found<Run>] = []
+        for run in answer.items {
+            // A search of MLflow (3.17) leaves out the logged models that a run used.
+            runs.append(.success(try await tracking.run(id: run.id)))
+        }
+        return MLflowPage(items: runs, next: answer.nextPageToken)
     }
 
     package func metricKeys(of run: Run) -> [String] { run.metrics.map(\.key) }

@@ -22,21 +22,31 @@ struct ArtifactFolders: Sendable {
         let parts = path.split(separator: "/").map(String.init)
         try check(parts, location, id)
         if let found = try existing(path, id) { return found }
-        if let own, let found = try existing(own, id) { return found }
         // `<experiment>/<run>/artifacts`, `<experiment>/models/<id>/artifacts`
         let isDeep = parts.count > 3 && ["models", "traces"].contains(parts[parts.count - 3])
         let tail = parts.suffix(isDeep ? 4 : 3)
+        if let own {
+            // The store makes the folder also when files go elsewhere; under a name of its own it has all there is.
+            let isSame = parts.dropLast(tail.count).last == Self.store(of: own, below: tail.count)
+            let found = try existing(own, id)
+            if let found, try isSame || !StoreFolder.names(at: found).isEmpty { return found }
+            if isSame { return nil }
+        }
         for root in roots {
             if let found = try existing(root + "/" + tail.joined(separator: "/"), id) { return found }
         }
         // Folders appear with the first file.
-        if let own, own.hasSuffix("/" + tail.joined(separator: "/")) { return nil }
         let root = "/" + parts.dropLast(tail.count).joined(separator: "/")
         let above = "/" + parts.dropLast(tail.count + 1).joined(separator: "/")
         if isFolder(root) || (above != "/" && isFolder(above)) { return nil }
         throw NestboxError(
             .notFound, "there is no folder `\(root)` here, in which files of `\(tail.first ?? "")` and others lay",
             hint: "copy it and name it with --artifacts DIR")
+    }
+
+    /// The name of the `mlruns` folder that `own` is in.
+    private static func store(of own: String, below depth: Int) -> String? {
+        own.split(separator: "/").dropLast(depth).last { $0 != MLflowFolder.trash }.map(String.init)
     }
 
     private func proxied(_ location: String, _ id: String) throws -> String? {

@@ -122,7 +122,6 @@ extension MLflowDatabase {
                         aliases: model.aliases.filter { String($0.value) == version }.map(\.key).sorted(),
                         createdAt: created, updatedAt: try record.optionalTime("last_updated_time") ?? created,
                         createdBy: try record.optionalText("user_id") ?? "",
-                        modelID: LoggedModel.id(ofSource: source),
                         artifactURI: try record.optionalText("storage_location") ?? source)
                 }
             }
@@ -145,13 +144,6 @@ extension ModelStage {
             throw unreadable("version \(version): there is no stage `\(name.prefix(40))`")
         }
         self = stage
-    }
-}
-
-extension LoggedModel {
-    /// `models:/m-…` → `m-…`; other sources name no logged model.
-    static func id(ofSource source: String) -> String? {
-        source.hasPrefix("models:/m-") ? String(source.dropFirst("models:/".count)) : nil
     }
 }
 

@@ -96,7 +96,7 @@ extension MLflowFolder {
             aliases: model.aliases.filter { $0.value == number }.map(\.key).sorted(), createdAt: created,
             updatedAt: try file.optionalTime("last_updated_timestamp") ?? created,
             createdBy: try file.optionalText("user_id") ?? "",
-            modelID: try file.optionalText("model_id") ?? LoggedModel.id(ofSource: source),
+            modelID: try file.optionalText("model_id"),
             artifactURI: try file.optionalText("storage_location") ?? source)
     }
 }

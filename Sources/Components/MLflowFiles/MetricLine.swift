@@ -10,6 +10,7 @@ struct MetricLine: Equatable {
     var step: Int64
     /// What follows the step.
     var rest: [Substring]
+    private let words: Int
 
     static func == (a: MetricLine, b: MetricLine) -> Bool {
         a.timestamp == b.timestamp && (a.value == b.value || (a.value.isNaN && b.value.isNaN)) && a.step == b.step
@@ -28,6 +29,7 @@ struct MetricLine: Equatable {
             step = whole
         }
         rest = Array(parts.dropFirst(3))
+        words = parts.count
     }
 
     /// As Python prints one. Swift would also take hexadecimal numbers.
@@ -37,8 +39,8 @@ struct MetricLine: Equatable {
         case "inf": return .infinity
         case "-inf": return -.infinity
         default:
-            guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), let value = Double(text),
-                value.isFinite
+            guard text.utf8.allSatisfy({ "0123456789+-.eE".utf8.contains($0) }), text.last?.isNumber == true,
+                let value = Double(text), value.isFinite
             else { return nil }
             return value
         }
@@ -56,13 +58,17 @@ struct MetricLine: Equatable {
     static func lines(_ data: Data, path: String) -> (lines: [MetricLine], unreadable: [NestboxError]) {
         var lines: [MetricLine] = [], errors: [NestboxError] = [], more = 0
         data.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) in
-            var start = 0, number = 1
+            var start = 0, number = 1, words = 0
             while start < bytes.count {
                 let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
                 let last = end > start && bytes[end - 1] == 0x0D ? end - 1 : end
                 let text = String(decoding: bytes[start..<last], as: UTF8.self)
-                if let line = MetricLine(text) {
+                let line = MetricLine(text)
+                // Every line ends; one that does not was cut off, which only a missing word tells.
+                let isCut = end == bytes.count && words > 0 && line?.words != words
+                if let line, !isCut {
                     lines.append(line)
+                    words = line.words
                 } else if errors.count < mostNamed {
                     errors.append(
                         unreadable(

@@ -118,10 +118,12 @@ import Testing
         #expect(
             try await complaint(Data("not a database, but long enough to hold a header".utf8)).contains(
                 "is no SQLite database"))
+        try FileManager.default.removeItem(atPath: path)
         try make("CREATE TABLE other (a)")
         let other = try Data(contentsOf: URL(fileURLWithPath: path))
         #expect(try await complaint(other).contains("is none of MLflow's"))
-        try make(Self.tables.replacing("is_nan)", with: "nan)").replacing("DROP", with: ""))
+        try FileManager.default.removeItem(atPath: path)
+        try make(Self.tables.replacing("is_nan)", with: "nan)"))
         let old = try Data(contentsOf: URL(fileURLWithPath: path))
         #expect(try await complaint(old).contains("`metrics` has no `is_nan`"))
         try FileManager.default.removeItem(atPath: path)
