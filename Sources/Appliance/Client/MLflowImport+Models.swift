@@ -42,9 +42,11 @@ extension MLflowImport {
     func bringRegisteredModels(_ state: inout State) async throws {
         for kind in [MLflowModelKind.model, .prompt] {
             let name = kind.single
-            for found in try await source.registeredModels(kind) {
-                try await attempt(name + "s", Self.name(of: found, name, \.name), &state) { state in
-                    try await bring(found.get(), kind, &state)
+            try await attempt(name + "s", "the \(name)s", &state) { state in
+                for found in try await source.registeredModels(kind) {
+                    try await attempt(name + "s", Self.name(of: found, name, \.name), &state) { state in
+                        try await bring(found.get(), kind, &state)
+                    }
                 }
             }
         }

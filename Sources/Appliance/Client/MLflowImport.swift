@@ -105,6 +105,20 @@ package struct MLflowImport: Exchange {
     }
 
     private func bringContents(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
+        // What is damaged of one kind stops no other.
+        let what = "experiment `\(experiment.name)`"
+        try await attempt("runs", what, &state) { state in
+            try await bringRuns(of: experiment, into: here, &state)
+        }
+        try await attempt("logged models", what, &state) { state in
+            try await bringLoggedModels(of: experiment, into: here, &state)
+        }
+        try await attempt("traces", what, &state) { state in
+            try await bringTraces(of: experiment, into: here, &state)
+        }
+    }
+
+    private func bringRuns(of experiment: Experiment, into here: Experiment, _ state: inout State) async throws {
         var token: String?
         repeat {
             let page = try await source.runs(of: experiment, page: token)
@@ -115,7 +129,5 @@ package struct MLflowImport: Exchange {
             }
             token = page.next
         } while token != nil
-        try await bringLoggedModels(of: experiment, into: here, &state)
-        try await bringTraces(of: experiment, into: here, &state)
     }
 }

@@ -10,7 +10,8 @@ import Foundation
 //     StoreFolder, MetaFile, MetricLine
 //   ArtifactFolders   files of runs and models; SpanRecord, spans in either
 //
-// It refuses databases of other servers than SQLite, and never follows a link or a location out of the store's own folders.
+// It refuses other databases than SQLite's, follows no link out of a store or out of the folder of a run, and no location that MLflow
+// would not make.
 
 package enum MLflowFiles {
     /// The store at a path, or at a URI as MLflow writes one (`sqlite:///mlflow.db`, `file:///…/mlruns`).
@@ -67,11 +68,15 @@ package enum MLflowFiles {
     }
 
     private static func folder(_ path: String, _ artifacts: String?) async throws -> any MLflowSource {
-        let inner = path + "/mlruns"
-        for root in [path, inner] where MLflowFolder.isOne(root) {
-            return try MLflowFolder(root, artifacts: artifacts)
+        if MLflowFolder.isOne(path) { return try MLflowFolder(path, artifacts: artifacts) }
+        let inner = path + "/mlruns", database = path + "/mlflow.db"
+        if MLflowFolder.isOne(inner) {
+            guard !FileManager.default.fileExists(atPath: database) else {
+                throw unreadable(
+                    "`\(path)` holds both a database and an mlruns folder", hint: "give \(database) or \(inner)")
+            }
+            return try MLflowFolder(inner, artifacts: artifacts)
         }
-        let database = path + "/mlflow.db"
         let beside = (path as NSString).deletingLastPathComponent + "/mlflow.db"
         let hint = [database, beside].first { FileManager.default.fileExists(atPath: $0) }.map {
             "give the database: \($0)"

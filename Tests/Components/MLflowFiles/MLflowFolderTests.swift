@@ -105,6 +105,8 @@ import Testing
         let files = try await source.files(at: runs[0].artifactURI, of: "r1").map { try $0.get() }
         #expect(files.map(\.path) == ["deep/a b.txt"] && files.map(\.size) == [3])
         #expect(try await source.files(at: runs[1].artifactURI, of: "r2").isEmpty)
+        try Data().write(to: URL(fileURLWithPath: directory.file("mlflow.db")))
+        await #expect(throws: NestboxError.self) { try await MLflowFiles.open(directory.path, artifacts: nil) }
         let lost = await #expect(throws: NestboxError.self) {
             try await source.files(at: "/home/ada/other/7/r3/artifacts", of: "r3")
         }
