@@ -88,9 +88,10 @@ package enum ArtifactPath {
     /// The scheme of a URI that names the host to connect to, which no caller may choose for others; nil for any other.
     /// Source: `rejected_host_addressed_scheme` in mlflow/store/artifact/host_policy.py (3.17).
     package static func schemeNamingHost(_ uri: String) -> String? {
-        guard let colon = uri.firstIndex(of: ":"), uri[colon...].hasPrefix("://"), !uri[colon...].hasPrefix(":///")
-        else { return nil }
-        let scheme = uri[..<colon].lowercased()
+        guard let colon = uri.firstIndex(of: ":") else { return nil }
+        let scheme = uri[..<colon].lowercased(), rest = uri[colon...].dropFirst()
+        // Without a host it is the server's own store; of the others none is.
+        if scheme == "mlflow-artifacts", !rest.hasPrefix("//") || rest.hasPrefix("///") { return nil }
         return hostSchemes.contains(scheme) ? scheme : nil
     }
 
