@@ -25,10 +25,10 @@ package func checkWebhookLife(_ webhooks: any WebhookStore) async throws {
     let wanted = [WebhookEvent(.modelVersionAlias, .created), created, WebhookEvent(.promptTag, .deleted)]
     let made = try await webhooks.createWebhook(
         NewWebhook(
-            name: "Ci.main_1", url: "https://127.0.0.1/hooks/x?y=1", events: wanted + [created], description: "wörds",
+            name: "Ci.main_1", url: "https://127.0.0.1/hooks/x?y=1", events: wanted, description: "wörds",
             secret: "s3cret"))
     #expect(made.name == "Ci.main_1" && made.url == "https://127.0.0.1/hooks/x?y=1" && made.description == "wörds")
-    #expect(made.events == wanted, "each event once, in their order")
+    #expect(made.events == wanted, "in their order")
     #expect(made.status == .active && made.hasSecret && made.createdAt == made.updatedAt)
     #expect(try await webhooks.webhook(made.id) == made)
     #expect(!String(describing: made).contains("s3cret"))
@@ -99,6 +99,7 @@ package func checkWebhookRules(_ webhooks: any WebhookStore) async throws {
         "http://h/" + String(repeating: "x", count: 3000),
     ] { await refused("n", url) }
     await refused("n", nowhere, [])
+    await refused("n", nowhere, [created, created])
     await refused("n", nowhere, [WebhookEvent(.registeredModel, .deleted)])
     let longest = try await webhooks.createWebhook(
         NewWebhook(name: String(repeating: "a", count: 63), url: nowhere, events: [created]))

@@ -84,13 +84,7 @@ enum MLflowWebhookRoutes {
     }
 
     private static func events(_ request: MLflowRequest) throws -> [WebhookEvent] {
-        let events = try request.objects("events").map(event)
-        guard Set(events).count == events.count else {
-            throw NestboxError(
-                .invalidArgument, "`events` names the same change twice", hint: "name each entity and action once",
-                cause: MLflowCode.badRequest)
-        }
-        return events
+        try request.objects("events").map(event)
     }
 
     private static func event(_ object: MLflowRequest) throws -> WebhookEvent {

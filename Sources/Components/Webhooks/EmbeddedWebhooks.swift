@@ -199,9 +199,5 @@ package final class EmbeddedWebhooks: WebhookStore {
             updatedAt: Timestamp(milliseconds: row["updated_at"]))
     }
 
-    /// As they were given, each once.
-    private static func text(_ events: [WebhookEvent]) throws -> String {
-        var known: Set<WebhookEvent> = []
-        return try JSON.string(events.filter { known.insert($0).inserted })
-    }
+    private static func text(_ events: [WebhookEvent]) throws -> String { try JSON.string(events) }
 }

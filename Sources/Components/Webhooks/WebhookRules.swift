@@ -36,6 +36,11 @@ enum WebhookRules {
             throw NestboxError.invalid(
                 "a webhook needs at least one event", hint: "subscribe to `model_version.created`, say")
         }
+        guard Set(events).count == events.count else {
+            throw NestboxError(
+                .invalidArgument, "`events` names the same change twice", hint: "name each entity and action once",
+                cause: MLflowCode.badRequest)
+        }
         for event in events where !event.entity.actions.contains(event.action) {
             throw NestboxError.invalid(
                 "`\(event.entity.rawValue)` has no action `\(event.action.rawValue)`",
