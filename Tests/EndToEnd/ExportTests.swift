@@ -106,7 +106,7 @@ import Testing
         let report = try JSON.decode(ExchangeReport.self, from: back.output, what: "the report")
         let counts = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.kind, $0.source) })
         for kind in [
-            "runs", "dataset inputs", "artifact files", "logged models", "traces", "spans", "assessments",
+            "runs", "dataset inputs", "logged models", "traces", "spans", "assessments",
             "registered models", "model versions", "prompt versions",
         ] { #expect(counts[kind] == sources[kind], "\(kind)") }
         #expect(counts["metric points"] == 1207)

@@ -6,6 +6,8 @@ extension MLflowExport {
     /// Bytes up to which a file of the right size is read from both sides before it counts as the same: MLflow says no
     /// checksums.
     private static let compared: Int64 = 1 << 20
+    /// Files in a row that fail for no reason that is told, before the export ends: MLflow does not say that its disk is full.
+    private static let mostRefused = 5
 
     /// The files below an artifact URI, streamed. One is the same when its path and size are, and for small ones the contents.
     func bringFiles(from: String, to: String, _ what: String, _ state: inout State) async throws {
@@ -50,8 +52,8 @@ extension MLflowExport {
                 state.report.add("artifact files", skipped: 1)
                 continue
             }
-            try await attempt("artifact files", "\(what): file `\(file.path)`", &state) { _ in
-                try await artifacts.upload(path(file), try await source.artifacts.open(file.path, range: nil).body)
+            try await attempt("artifact files", "\(what): file `\(file.path)`", &state) { state in
+                try await upload(file, to: path(file), artifacts, &state)
                 sent.append(file)
             }
         }
@@ -65,6 +67,25 @@ extension MLflowExport {
                 }
                 state.report.add("artifact files", imported: 1)
             }
+        }
+    }
+
+    private func upload(
+        _ file: ArtifactEntry, to path: String, _ artifacts: RemoteArtifacts, _ state: inout State
+    ) async throws {
+        do {
+            try await artifacts.upload(path, try await source.artifacts.open(file.path, range: nil).body)
+            state.refusedFiles = 0
+        } catch var error as NestboxError where error.code == .internalError {
+            state.refusedFiles += 1
+            guard state.refusedFiles < Self.mostRefused else {
+                throw NestboxError(
+                    .storageFull, "the last \(Self.mostRefused) files could not be stored: \(error.message)",
+                    hint: "is its disk full? Its log says why. What is there already stays; export again",
+                    cause: error.cause)
+            }
+            error.hint = "is its disk full? Its log says why"
+            throw error
         }
     }
 

@@ -29,7 +29,11 @@ extension MLflowExport {
                 }
             }
             if blocked.count == waiting.count, made == state.created.count {
-                for entry in blocked { _ = try await makeVersions(of: entry, isLast: true, &state) }
+                for entry in blocked {
+                    try await attempt(nil, entry.what, &state) { state in
+                        _ = try await makeVersions(of: entry, isLast: true, &state)
+                    }
+                }
                 blocked = []
             }
             waiting = blocked
@@ -41,7 +45,7 @@ extension MLflowExport {
     }
 
     private func entries(_ state: inout State, isFirst: Bool = true) async throws -> [Entry] {
-        var entries: [Entry] = [], others = 0
+        var entries: [Entry] = [], others: [String] = []
         for (kind, filter) in [(MLflowModelKind.model, ""), (.prompt, MLflowServer.prompts)] {
             let models = try await Page.all { token in
                 try await source.registry.searchModels(
@@ -51,13 +55,13 @@ extension MLflowExport {
                 let entry = Entry(
                     kind: kind, model: model,
                     versions: try await MLflowServer.listed(model.name, kind, in: source.registry))
-                if isChosen(entry, state) { entries.append(entry) } else { others += 1 }
+                if isChosen(entry, state) { entries.append(entry) } else { others.append(entry.what) }
             }
         }
-        if others > 0, isFirst {
+        if !others.isEmpty, isFirst {
             state.report.notes.append(
-                "\(others) registered models and prompts are left out: not all their versions come from the experiments named"
-            )
+                "left out, for not all their versions come from the experiments named: "
+                    + others.joined(separator: ", "))
         }
         return entries
     }
@@ -74,12 +78,26 @@ extension MLflowExport {
     private func prepare(_ entry: Entry, _ state: inout State) async throws {
         try await attempt(nil, entry.what, &state) { state in
             guard try await absent({ try await target.registry.model(entry.model.name) }) == nil else { return }
-            var tags = Self.mapped(entry.model.tags, .max, state)
+            var tags = tags(of: entry, there: [:], state)
             tags[Self.sourceTag] = origin(entry.model.name)
             _ = try await target.registry.createModel(
                 name: entry.model.name, description: entry.model.description, tags: tags)
             state.created.insert("model " + entry.model.name)
         }
+    }
+
+    /// Of a prompt, the experiments that use it, between commas: MLflow's clients add to them.
+    private static let experimentsTag = "_mlflow_experiment_ids"
+
+    private func tags(of entry: Entry, there: [String: String], _ state: State) -> [String: String] {
+        var tags = Self.mapped(entry.model.tags, .max, state)
+        guard let experiments = tags[Self.experimentsTag] else { return tags }
+        func ids(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+        let old = there[Self.experimentsTag] ?? ""
+        let new = ids(experiments).compactMap { state.experiments[$0] }.filter { !ids(old).contains($0) }
+        tags[Self.experimentsTag] =
+            new.isEmpty && !old.isEmpty ? old : "," + (ids(old) + new).joined(separator: ",") + ","
+        return tags
     }
 
     // MARK: Versions
@@ -237,11 +255,14 @@ extension MLflowExport {
         let name = entry.model.name, registry = target.registry
         let before = try await registry.model(name)
         var isWritten = state.created.contains("model " + name)
+        if before.tags[Self.sourceTag] == nil {
+            state.report.notes.append("\(entry.what) was there already: what is here is added to it")
+        }
         if before.description != entry.model.description {
             _ = try await registry.updateModel(name, description: entry.model.description)
             isWritten = true
         }
-        for (key, value) in Self.mapped(entry.model.tags, .max, state).sorted(by: { $0.key < $1.key })
+        for (key, value) in tags(of: entry, there: before.tags, state).sorted(by: { $0.key < $1.key })
         where before.tags[key] != value && key != Self.sourceTag {
             try await registry.setModelTag(name, key: key, value: value)
             isWritten = true

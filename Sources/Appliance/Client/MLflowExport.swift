@@ -36,12 +36,15 @@ package struct MLflowExport: Exchange {
     struct State: ExchangeState {
         var report = ExchangeReport()
         /// Identifiers there of what has them here.
+        var experiments: [String: String] = [:]
         var runs: [String: String] = [:]
         var models: [String: String] = [:]
         /// What this call has made there.
         var created: Set<String> = []
         /// By the folder here: where its files go.
         var places: [String: Place] = [:]
+        /// Files in a row that the server could not store.
+        var refusedFiles = 0
         var hasTraces = false
         /// Names of registered models and prompts with what MLflow does not keep.
         var withHistory: [String] = [], withSemantics: [String] = []
@@ -80,6 +83,7 @@ package struct MLflowExport: Exchange {
         for experiment in try await chosenExperiments() {
             try await attempt("experiments", "experiment `\(experiment.name)`", &state) { state in
                 var pair = try await place(experiment, &state)
+                state.experiments[experiment.id] = pair.target.id
                 try await placeRuns(&pair, &state)
                 try await placeLoggedModels(&pair, &state)
                 pairs.append(pair)
@@ -122,6 +126,9 @@ package struct MLflowExport: Exchange {
             return NestboxError(
                 .storageFull, "the disk of the MLflow server at \(address) is full: \(error.message)",
                 hint: "make room there and export again: what is there already stays", cause: error.cause)
+        }
+        if error.code == .permissionDenied, error.hint == nil {
+            error.hint = "may the user named by NESTBOX_TRACKING_USERNAME change experiments and models there?"
         }
         guard error.code == .unavailable else { return error }
         if error.message.contains("credentials") {
@@ -233,7 +240,7 @@ package struct MLflowExport: Exchange {
         static let datasetSource = 65_535, datasetSchema = 1_048_575, datasetProfile = 16_777_215
     }
 
-    static func fit(_ value: String, _ limit: Int) -> String {
+    package static func fit(_ value: String, _ limit: Int) -> String {
         guard value.utf8.count > limit, value.unicodeScalars.count > limit else { return value }
         return String(String.UnicodeScalarView(value.unicodeScalars.prefix(limit)))
     }
@@ -256,7 +263,7 @@ package struct MLflowExport: Exchange {
     }
 
     /// Few enough for one request, in number and in bytes.
-    static func batches(_ values: [String: String]) -> [[String: String]] {
+    package static func batches(_ values: [String: String]) -> [[String: String]] {
         let most = 100, bytes = 400_000
         var batches: [[String: String]] = [], batch: [String: String] = [:], size = 0
         for (key, value) in values.sorted(by: { $0.key < $1.key }) {
