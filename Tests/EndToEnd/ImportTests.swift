@@ -75,10 +75,13 @@ import Testing
         #expect(whole.status == 0, "\(source): \(whole.output)")
         let report = try JSON.decode(ExchangeReport.self, from: whole.output, what: "the report")
         #expect(report.counts.allSatisfy { $0.missing == 0 } && report.failures.isEmpty, "\(whole.output)")
-        let sources = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.kind, $0.source) })
+        var sources = Dictionary(uniqueKeysWithValues: report.counts.map { ($0.kind, $0.source) })
+        // In a checkout, MLflow's client adds where that stands.
+        let tags = sources.removeValue(forKey: "tags") ?? 0
+        #expect(tags >= 15)
         #expect(
             sources == [
-                "experiments": 3, "runs": 4, "metric points": 1005, "params": 2, "tags": 15, "dataset inputs": 1,
+                "experiments": 3, "runs": 4, "metric points": 1005, "params": 2, "dataset inputs": 1,
                 "artifact files": 2, "logged models": 1, "traces": 2, "spans": 4, "assessments": 2,
                 "registered models": 1, "model versions": 3, "prompts": 1, "prompt versions": 1,
             ], "\(source): \(sources)")
