@@ -12,7 +12,6 @@ import Testing
     }
 
     private struct Exchange {
-        var method: String
         var path: String
         var body: String
         var theirs: Outcome
@@ -112,17 +111,17 @@ import Testing
                 let value = pair[1].split(separator: ".").reduce(answer.json) { $0?[String($1)] }
                 names[String(pair[0])] = try #require(value?.stringValue, "line \(index + 1)")
             }
+            let theirs = outcome(fields[0]), ours = Outcome(status: answer.status, code: answer.errorCode)
+            guard ours != theirs else { continue }
             let exchange = Exchange(
-                method: fields[1], path: path, body: fields[5], theirs: outcome(fields[0]),
-                ours: Outcome(status: answer.status, code: answer.errorCode),
+                path: path, body: fields[5], theirs: theirs, ours: ours,
                 message: answer.json?["message"]?.stringValue ?? "")
-            guard exchange.ours != exchange.theirs else { continue }
             if let rule = Self.rules.firstIndex(where: { $0.covers(exchange) }) {
                 covered[rule] += 1
             } else {
                 Issue.record(
                     """
-                    line \(index + 1): \(exchange.method) \(path) \(exchange.body.prefix(300)): \(exchange.ours), not \
+                    line \(index + 1): \(fields[1]) \(path) \(exchange.body.prefix(300)): \(exchange.ours), not \
                     \(exchange.theirs). \(exchange.message.prefix(300))
                     """)
             }
@@ -144,8 +143,12 @@ import Testing
 
     /// `{name}` stands for what was kept, `<x:6001>` for that many letters, `"<7*…>"` for seven items with their numbers for `#`.
     private func fill(_ text: String, _ names: [String: String]) -> String {
+        guard text.utf8.contains(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") }) else { return text }
         var text = text.replacingOccurrences(of: "{at}", with: Self.location)
-        for (name, value) in names { text = text.replacingOccurrences(of: "{\(name)}", with: value) }
+        for (name, value) in names where text.contains("{\(name)}") {
+            text = text.replacingOccurrences(of: "{\(name)}", with: value)
+        }
+        guard text.utf8.contains(UInt8(ascii: "<")) else { return text }
         while let range = text.range(of: #""<[0-9]+\*(?:[^"\\]|\\.)*>""#, options: .regularExpression),
             let parts = (try? JSON.decode(String.self, from: String(text[range])))?.dropFirst().dropLast()
                 .split(separator: "*", maxSplits: 1), let count = Int(parts[0])
@@ -165,6 +168,7 @@ import Testing
 
     /// The text with `<hex:ff>` as that byte.
     private func bytes(_ text: String) -> Data {
+        guard text.contains("<hex:") else { return Data(text.utf8) }
         let parts = text.components(separatedBy: "<hex:")
         return parts.dropFirst().reduce(Data(parts[0].utf8)) { data, part in
             data + [UInt8(part.prefix(2), radix: 16) ?? 0] + part.dropFirst(3).utf8

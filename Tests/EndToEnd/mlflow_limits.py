@@ -82,4 +82,5 @@ def main():
     print(f"{len(rows)} requests, {differences} differences", file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()
