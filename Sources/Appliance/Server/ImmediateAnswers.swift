@@ -95,7 +95,7 @@ extension ImmediateAnswers {
     struct Table: Sendable {
         struct Entry: Sendable {
             var route: Route
-            var answer: @Sendable (ByteBuffer) throws -> [UInt8]?
+            var answer: @Sendable (String, ByteBuffer) throws -> [UInt8]?
         }
 
         private static let nosniff = HTTPField.Name("X-Content-Type-Options")!
@@ -117,9 +117,12 @@ extension ImmediateAnswers {
 
         /// Nil for what goes the usual way.
         func entry(for head: HTTPRequest) -> Entry? {
-            guard let path = head.path, let entry = entries[path], head.method == entry.route.method else { return nil }
+            guard let target = head.path, let entry = entries[String(target.prefix { $0 != "?" })],
+                head.method == entry.route.method
+            else { return nil }
             let fields = head.headerFields
-            guard let length = fields[.contentLength].flatMap({ Int($0) }), length <= longestBody,
+            let length = fields[.contentLength].map { Int($0) ?? .max } ?? (head.method == .get ? 0 : .max)
+            guard head.method == .get ? length == 0 : length <= longestBody,
                 fields[.contentEncoding] == nil, fields[.transferEncoding] == nil, fields[.expect] == nil,
                 fields[.connection].map({ $0.lowercased() == "keep-alive" }) ?? true
             else { return nil }
@@ -128,13 +131,18 @@ extension ImmediateAnswers {
 
         /// Nil when the request is to go the usual way, which also finds the words for what is wrong with it.
         func answer(_ head: HTTPRequest, _ entry: Entry, _ body: ByteBuffer?) -> [UInt8]? {
-            guard let body else { return nil }
+            let query = (head.path ?? "").drop { $0 != "?" }.dropFirst()
+            // A query is all that such a GET has, and a body all that another call has.
+            guard head.method == .get ? !query.isEmpty : body != nil else { return nil }
             let start = ContinuousClock.now
             do {
                 try CrossSite.refuse(head, isOpen: !authority.isRequired)
                 guard case .member(let name) = try authority.identity(authorization: head.headerFields[.authorization])
                 else { return nil }
-                guard let answer = try Caller.$name.withValue(name, operation: { try entry.answer(body) }) else {
+                guard
+                    let answer = try Caller.$name.withValue(
+                        name, operation: { try entry.answer(String(query), body ?? ByteBuffer()) })
+                else {
                     return nil
                 }
                 let elapsed = start.duration(to: .now)

@@ -10,9 +10,15 @@ enum MLflowLoggingRoutes {
     static func routes(_ tracking: any Tracking & LoggedModelStore) -> [Route] {
         single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
             + MLflowRoutes.endpoint(
-                .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true
-            ) {
-                request in
+                .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true,
+                immediate: { request in
+                    let batch = try batch(request)
+                    guard batch.params.isEmpty, batch.tags.isEmpty, batch.modelMetrics.isEmpty, !batch.metrics.isEmpty
+                    else { return nil }
+                    let isDone = try tracking.logAtOnce(runID: try request.required("run_id"), batch.metrics)
+                    return isDone ? MLflowRoutes.nothing : nil
+                }
+            ) { request in
                 try await tracking.log(runID: try request.required("run_id"), try batch(request))
                 return MLflowRoutes.nothing
             }

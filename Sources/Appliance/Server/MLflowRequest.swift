@@ -28,6 +28,12 @@ package struct MLflowRequest: Sendable {
         fields = body ?? [:]
     }
 
+    init(query: String) {
+        place = ""
+        isQuery = true
+        fields = Self.query(query)
+    }
+
     /// - Parameter body: a JSON object.
     init(body: some Collection<UInt8>) throws {
         place = ""

@@ -63,7 +63,13 @@ enum MLflowRoutes {
         }.with {
             $0.errors = .mlflow
             $0.isBrief = isBrief
-            if let immediate { $0.immediate = { try immediate(try MLflowRequest(body: $0.readableBytesView)) } }
+            if let immediate {
+                $0.immediate = { query, body in
+                    try immediate(
+                        method == .get
+                            ? MLflowRequest(query: query) : try MLflowRequest(body: body.readableBytesView))
+                }
+            }
             $0.query = query
             $0.request = method == .get ? nil : anyObject
             $0.response = anyObject

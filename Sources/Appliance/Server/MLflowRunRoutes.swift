@@ -30,7 +30,11 @@ enum MLflowRunRoutes {
         }.map(noBodyIsABadRequest)
             + MLflowRoutes.endpoint(
                 .get, "runs/get", "One run with its parameters, latest metrics, tags and inputs",
-                query: [.init("run_id", "its identifier", isRequired: true)], isBrief: true
+                query: [.init("run_id", "its identifier", isRequired: true)], isBrief: true,
+                immediate: { request in
+                    guard let run = try tracking.runAtOnce(id: try request.runID()) else { return nil }
+                    return MLflowJSONWriter.object { $0.object("run") { $0.run(run) } }
+                }
             ) { request in
                 let run = try await tracking.run(id: try request.runID())
                 return MLflowJSONWriter.object { $0.object("run") { $0.run(run) } }

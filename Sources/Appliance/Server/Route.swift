@@ -86,9 +86,9 @@ package struct Route: Sendable {
     /// Answered on the event loop that reads the connection, without a switch of threads: for handlers that compute for
     /// well under a millisecond and never block. Others run on Swift's cooperative threads.
     package var isBrief = false
-    /// The body's answer on the spot, for the few calls that programs make thousands of times a second; nil and every error
-    /// leave the request to `handler`. See `ImmediateAnswers`.
-    package var immediate: (@Sendable (ByteBuffer) throws -> [UInt8]?)?
+    /// The answer on the spot, for the few calls that programs make thousands of times a second; nil and every error leave the
+    /// request to `handler`. See `ImmediateAnswers`.
+    package var immediate: (@Sendable (_ query: String, _ body: ByteBuffer) throws -> [UInt8]?)?
     package var handler: Handler
 
     package init(

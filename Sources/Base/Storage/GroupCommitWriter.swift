@@ -60,6 +60,9 @@ final class GroupCommitWriter: Sendable {
         /// Somebody has the connection: the thread, or a write that commits where it came from.
         var isBusy = false
         var commitsSinceCheckpoint = 0
+        var isCheckpointing = false
+        /// Writes went on during every checkpoint, so that the log never was all in the file and could not begin anew.
+        var mustWaitForCheckpoint = false
         var stopping = false
         var stopped = false
     }
@@ -67,6 +70,8 @@ final class GroupCommitWriter: Sendable {
     private static let largestGroup = 512
     /// Commits of some pages each: the write-ahead log then holds about ten megabytes.
     private static let commitsPerCheckpoint = 1000
+    /// 128 MB of log: under an unbroken load writes wait for one checkpoint in some seconds.
+    private static let mostPagesInLog = 32_768
 
     private let queue = Queue()
     private let pool: DatabasePool
@@ -75,6 +80,8 @@ final class GroupCommitWriter: Sendable {
     private let ambient: Ambient
     private let events: EventHub
     private let commitsInPlace: Bool
+    /// Nil where each commit is synced anyway, and checkpoints when SQLite thinks fit.
+    private let checkpointer: Checkpointer?
     /// Those that commit where they come from wait for each other: that is shorter than the way over the writer's thread.
     private let inPlace = NSLock()
 
@@ -87,16 +94,23 @@ final class GroupCommitWriter: Sendable {
         self.ambient = ambient
         self.events = events
         self.commitsInPlace = commitsInPlace
+        let checkpointer = commitsInPlace ? Checkpointer(path: path) : nil
+        self.checkpointer = checkpointer
         let thread = Thread { [queue] in
-            let release = { queue.condition.withLock { queue.isBusy = false } }
-            while let step = Self.next(queue, checkpoints: commitsInPlace) {
+            let release = {
+                queue.condition.withLock {
+                    queue.isBusy = false
+                    if let checkpointer { Self.countCommit(queue, checkpointer) }
+                }
+            }
+            while let step = Self.next(queue) {
                 switch step {
                 case .commit(let group):
                     Self.commit(group, pool: pool, path: path, ambient: ambient, events: events, release: release)
                 case .checkpoint:
                     // What fails here is tried again after the next commits, and the log only grows meanwhile.
                     _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.passive) }
-                    release()
+                    queue.condition.withLock { queue.isBusy = false }
                 }
             }
             queue.condition.withLock {
@@ -186,10 +200,33 @@ final class GroupCommitWriter: Sendable {
     private func releaseConnection() {
         queue.condition.withLock {
             queue.isBusy = false
-            queue.commitsSinceCheckpoint += 1
-            let isDue = queue.commitsSinceCheckpoint >= Self.commitsPerCheckpoint
-            if isDue || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
+            if let checkpointer { Self.countCommit(queue, checkpointer) }
+            if queue.mustWaitForCheckpoint || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
         }
+    }
+
+    /// Begins a checkpoint when it is time; called while the queue's condition is locked.
+    private static func countCommit(_ queue: Queue, _ checkpointer: Checkpointer) {
+        queue.commitsSinceCheckpoint += 1
+        guard queue.commitsSinceCheckpoint >= commitsPerCheckpoint, !queue.isCheckpointing, !queue.stopping else {
+            return
+        }
+        queue.commitsSinceCheckpoint = 0
+        queue.isCheckpointing = true
+        checkpointer.begin { pages in
+            queue.condition.withLock {
+                queue.isCheckpointing = false
+                guard let pages, pages > mostPagesInLog else { return }
+                queue.mustWaitForCheckpoint = true
+                queue.condition.signal()
+            }
+        }
+    }
+
+    /// Runs `body` while no checkpoint is under way.
+    func excludingCheckpoints<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        guard let checkpointer else { return try body() }
+        return try await checkpointer.exclude(body)
     }
 
     /// Waits until everything queued is committed, and refuses what comes later.
@@ -199,6 +236,7 @@ final class GroupCommitWriter: Sendable {
             queue.condition.broadcast()
             while !queue.stopped { queue.condition.wait() }
         }
+        checkpointer?.close()
     }
 
     private enum Step {
@@ -207,19 +245,18 @@ final class GroupCommitWriter: Sendable {
     }
 
     /// Waits for the connection and for something to do with it; nil at the end.
-    private static func next(_ queue: Queue, checkpoints: Bool) -> Step? {
+    private static func next(_ queue: Queue) -> Step? {
         queue.condition.withLock {
             while true {
                 if !queue.isBusy {
-                    if checkpoints, queue.commitsSinceCheckpoint >= commitsPerCheckpoint {
-                        queue.commitsSinceCheckpoint = 0
+                    if queue.mustWaitForCheckpoint {
+                        queue.mustWaitForCheckpoint = false
                         queue.isBusy = true
                         return .checkpoint
                     }
                     if !queue.pending.isEmpty {
                         let group = Array(queue.pending.prefix(largestGroup))
                         queue.pending.removeFirst(group.count)
-                        queue.commitsSinceCheckpoint += 1
                         queue.isBusy = true
                         return .commit(group)
                     }

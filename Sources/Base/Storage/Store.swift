@@ -17,6 +17,8 @@ public final class Store: Sendable {
     public let ambient: Ambient
     let pool: DatabasePool
     private let writer: GroupCommitWriter
+    /// The connection of `readAtOnce`.
+    private let brief: LazyConnection
 
     /// Opens or creates the file and brings it to `migrations`.
     ///
@@ -41,8 +43,17 @@ public final class Store: Sendable {
             try db.execute(sql: "PRAGMA cache_size = -16000")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA mmap_size = 268435456")
-            // In place of a commit that would wait for the disk; the writer does it before.
-            if durability == .checkpoint { try db.execute(sql: "PRAGMA wal_autocheckpoint = 16384") }
+            if durability == .checkpoint {
+                // Would make a commit wait for the disk; the writer sees to it before the log is that long.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 65536")
+                try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
+            }
+        }
+        let made = configuration
+        brief = LazyConnection {
+            var configuration = made
+            configuration.readonly = true
+            return try DatabaseQueue(path: path, configuration: configuration)
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
@@ -74,6 +85,16 @@ public final class Store: Sendable {
     public func read<T: Sendable>(_ body: @escaping @Sendable (GRDB.Database) throws -> T) async throws -> T {
         do {
             return try await pool.read(body)
+        } catch let error as DatabaseError {
+            throw Store.explain(error, path: path)
+        }
+    }
+
+    /// Reads a consistent snapshot on the calling thread, over a connection that only such reads use, so that none waits for a long
+    /// one. For what takes well under a millisecond.
+    public func readAtOnce<T>(_ body: (GRDB.Database) throws -> T) throws -> T {
+        do {
+            return try brief.opened().read(body)
         } catch let error as DatabaseError {
             throw Store.explain(error, path: path)
         }
@@ -133,8 +154,10 @@ public final class Store: Sendable {
     /// Moves the write-ahead log into the file and empties it. Returns the log's size in bytes beforehand.
     @discardableResult
     public func checkpoint() async throws -> Int64 {
-        let size = walSize
-        _ = try await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+        let size = walSize, pool = pool
+        try await writer.excludingCheckpoints {
+            _ = try pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+        }
         return size
     }
 
@@ -193,6 +216,7 @@ public final class Store: Sendable {
     /// Waits for queued writes, then closes the file.
     public func close() throws {
         writer.stop()
+        try brief.close()
         try pool.close()
     }
 

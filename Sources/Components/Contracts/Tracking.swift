@@ -243,6 +243,8 @@ package protocol Tracking: Sendable {
 
     func createRun(_ request: NewRun) async throws -> Run
     func run(id: String) async throws -> Run
+    /// Reads a run on the calling thread. Nil when it is not there, or when that would take long: then use `run`.
+    func runAtOnce(id: String) throws -> Run?
     func updateRun(id: String, _ update: RunUpdate) async throws -> Run
     func deleteRun(id: String) async throws
     func restoreRun(id: String) async throws
@@ -275,6 +277,8 @@ package protocol Tracking: Sendable {
 
 extension Tracking {
     package func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool { false }
+
+    package func runAtOnce(id: String) throws -> Run? { nil }
 }
 
 extension Tracking {

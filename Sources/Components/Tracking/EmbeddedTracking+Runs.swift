@@ -11,7 +11,7 @@ extension EmbeddedTracking {
         let experimentID = try Self.experimentNumber(request.experimentID)
         let (name, tags) = try nameAndTags(request)
         try TrackingRules.checkFirstTags(tags)
-        let id = ambient.newID()
+        let id = ambient.newID(), deletions = activeRuns.deletions
         let run = try await decisions.write { context in
             let experiment = try Self.activeExperiment(experimentID, in: context.db)
             let run = Run(
@@ -20,25 +20,44 @@ extension EmbeddedTracking {
                 startTime: request.startTime ?? context.now, endTime: nil, lifecycleStage: .active,
                 artifactURI: "\(experiment.artifactLocation)/\(id)/artifacts", params: [:], metrics: [], tags: tags,
                 inputs: [])
-            try context.db.execute(
+            let insert = try context.db.cachedStatement(
                 sql: """
                     INSERT INTO tracking_runs (id, experiment_id, name, user, status, start_time, stage, artifact_uri)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    id, experimentID, run.name, run.user, run.status.rawValue, run.startTime.milliseconds,
-                    run.lifecycleStage.rawValue, run.artifactURI,
-                ])
+                    """)
+            try insert.execute(arguments: [
+                id, experimentID, run.name, run.user, run.status.rawValue, run.startTime.milliseconds,
+                run.lifecycleStage.rawValue, run.artifactURI,
+            ])
             for (key, value) in tags { try Self.setTag(key, value, run: id, in: context.db) }
             try context.record(
                 "run.created", "run/\(id)", ["experiment": .string(experiment.id), "name": .string(run.name)])
             return run
         }
+        activeRuns.insert(id, readAt: deletions)
         return run
     }
 
     package func run(id: String) async throws -> Run {
         guard let run = try await runs(withIDs: [id]).first else { throw Self.noRun(id) }
+        return run
+    }
+
+    /// Larger runs take longer than others should wait.
+    private static let mostAtOnce = 250
+
+    package func runAtOnce(id: String) throws -> Run? {
+        guard hasNoPendingBatches else { return nil }
+        let list = try JSON.string([id])
+        let parts = try decisions.readAtOnce { db in try RunParts(list, in: db) }
+        guard var run = parts.run(id), run.params.count <= Self.mostAtOnce, run.tags.count <= Self.mostAtOnce else {
+            return nil
+        }
+        let metrics = try telemetry.readAtOnce { db in
+            try MetricTable.latest(ofRun: id, most: Self.mostAtOnce, in: db)
+        }
+        guard let metrics else { return nil }
+        run.metrics = metrics
         return run
     }
 
@@ -147,12 +166,7 @@ extension EmbeddedTracking {
         guard !parts.runs.isEmpty else { return [] }
         let metrics = try await telemetry.read { db in try MetricTable.latest(ofRuns: list, in: db) }
         return ids.compactMap { id in
-            guard var run = parts.runs[id] else { return nil }
-            run.params = parts.params[id] ?? [:]
-            run.tags = parts.tags[id] ?? [:]
-            run.inputs = parts.inputs[id] ?? []
-            run.modelInputs = parts.modelInputs[id] ?? []
-            run.modelOutputs = parts.modelOutputs[id] ?? []
+            guard var run = parts.run(id) else { return nil }
             run.metrics = metrics[id] ?? []
             return run
         }
@@ -166,20 +180,34 @@ extension EmbeddedTracking {
         var modelInputs: [String: [String]] = [:]
         var modelOutputs: [String: [ModelOutput]] = [:]
 
+        /// All but its metrics.
+        func run(_ id: String) -> Run? {
+            guard var run = runs[id] else { return nil }
+            run.params = params[id] ?? [:]
+            run.tags = tags[id] ?? [:]
+            run.inputs = inputs[id] ?? []
+            run.modelInputs = modelInputs[id] ?? []
+            run.modelOutputs = modelOutputs[id] ?? []
+            return run
+        }
+
         init(_ list: String, in db: Database) throws {
+            func rows(_ sql: String) throws -> RowCursor {
+                try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: [list])
+            }
             let wanted = "IN (SELECT value FROM json_each(?))"
-            let rows = try Row.fetchCursor(db, sql: "SELECT * FROM tracking_runs WHERE id \(wanted)", arguments: [list])
-            while let row = try rows.next() { runs[row["id"] as String] = try EmbeddedTracking.run(row) }
+            let all = try rows("SELECT * FROM tracking_runs WHERE id \(wanted)")
+            while let row = try all.next() { runs[row["id"] as String] = try EmbeddedTracking.run(row) }
             for (table, path) in [("tracking_params", \RunParts.params), ("tracking_tags", \RunParts.tags)] {
-                let sql = "SELECT run_id, key, value FROM \(table) WHERE run_id \(wanted)"
-                let rows = try Row.fetchCursor(db, sql: sql, arguments: [list])
-                while let row = try rows.next() {
-                    self[keyPath: path][row[0] as String, default: [:]][row[1]] = row[2] as String
+                let pairs = try RepeatedStatement(
+                    "SELECT run_id, key, value FROM \(table) WHERE run_id \(wanted)", in: db)
+                pairs.bind(1, list)
+                while try pairs.step() {
+                    self[keyPath: path][pairs.text(0), default: [:]][pairs.text(1)] = pairs.text(2)
                 }
             }
-            let all = try Row.fetchCursor(
-                db, sql: "SELECT * FROM tracking_inputs WHERE run_id \(wanted) ORDER BY id", arguments: [list])
-            while let row = try all.next() {
+            let datasets = try rows("SELECT * FROM tracking_inputs WHERE run_id \(wanted) ORDER BY id")
+            while let row = try datasets.next() {
                 inputs[row["run_id"] as String, default: []].append(
                     RunInput(
                         name: row["name"], digest: row["digest"], sourceType: row["source_type"], source: row["source"],
@@ -187,10 +215,8 @@ extension EmbeddedTracking {
                         tags: try JSON.decode(
                             [String: String].self, from: row["tags"] as String, what: "the tags of an input")))
             }
-            let models = try Row.fetchCursor(
-                db,
-                sql: "SELECT run_id, role, model_id, step FROM tracking_run_models WHERE run_id \(wanted) ORDER BY id",
-                arguments: [list])
+            let models = try rows(
+                "SELECT run_id, role, model_id, step FROM tracking_run_models WHERE run_id \(wanted) ORDER BY id")
             while let row = try models.next() {
                 let run: String = row[0]
                 if row[1] as String == LoggedModelRows.Role.input.rawValue {
@@ -231,12 +257,16 @@ extension EmbeddedTracking {
     static func setTag(_ key: String, _ value: String, run: String, in db: Database) throws {
         // A run keeps the name it has: MLflow takes an empty one and does nothing.
         if key == runNameTag, value.isEmpty { return }
-        let statement = try db.cachedStatement(
-            sql: "INSERT OR REPLACE INTO tracking_tags (run_id, key, value) VALUES (?, ?, ?)")
-        try statement.execute(arguments: [run, key, value])
+        let statement = try RepeatedStatement(
+            "INSERT OR REPLACE INTO tracking_tags (run_id, key, value) VALUES (?, ?, ?)", in: db)
+        statement.bind(1, run)
+        statement.bind(2, key)
+        statement.bind(3, value)
+        _ = try statement.step()
         // The name of a run is also this tag; MLflow's clients write either.
         if key == runNameTag {
-            try db.execute(sql: "UPDATE tracking_runs SET name = ? WHERE id = ?", arguments: [value, run])
+            let rename = try db.cachedStatement(sql: "UPDATE tracking_runs SET name = ? WHERE id = ?")
+            try rename.execute(arguments: [value, run])
         }
     }
 

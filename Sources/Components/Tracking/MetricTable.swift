@@ -1,6 +1,7 @@
 import Contracts
 import Core
 import GRDB
+import Storage
 
 /// One stored point. SQLite keeps a NaN as NULL, so it is kept as 0 with a mark; infinities it keeps as they are.
 struct StoredPoint: Codable, Comparable {
@@ -24,6 +25,13 @@ struct StoredPoint: Codable, Comparable {
         isNaN = row[column + 3]
     }
 
+    init(_ statement: RepeatedStatement, from column: Int32) {
+        step = statement.integer(column)
+        timestamp = statement.integer(column + 1)
+        value = statement.double(column + 2)
+        isNaN = statement.integer(column + 3) != 0
+    }
+
     var number: Double { isNaN ? .nan : value }
 
     func point(_ key: String) -> MetricPoint {
@@ -39,6 +47,16 @@ struct StoredPoint: Codable, Comparable {
     }
 }
 
+extension RepeatedStatement {
+    /// As `step, timestamp, value, is_nan`.
+    fileprivate func bind(_ point: StoredPoint, from parameter: Int32) {
+        bind(parameter, point.step)
+        bind(parameter + 1, point.timestamp)
+        bind(parameter + 2, point.value)
+        bind(parameter + 3, Int64(point.isNaN ? 1 : 0))
+    }
+}
+
 /// Series and points in `telemetry.db`.
 enum MetricTable {
     private struct Series {
@@ -50,56 +68,89 @@ enum MetricTable {
     /// Stores each point once and keeps each series' latest.
     static func insert(_ points: [MetricPoint], run: String, in db: Database) throws {
         var all: [String: Series] = [:]
-        let insert = try db.cachedStatement(
-            sql: "INSERT OR IGNORE INTO tracking_points (series, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?)"
-        )
+        let finder = try SeriesFinder(run: run, in: db)
+        let insert = try RepeatedStatement(
+            "INSERT OR IGNORE INTO tracking_points (series, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?)",
+            in: db)
         for point in points {
             let stored = StoredPoint(point)
-            var series = try all[point.key] ?? findOrCreate(point.key, stored, run: run, in: db)
+            var series = try all[point.key] ?? finder.findOrCreate(point.key, stored)
             if series.latest < stored {
                 series.latest = stored
                 series.isStale = true
             }
             all[point.key] = series
-            try insert.execute(arguments: [series.id, stored.step, stored.timestamp, stored.value, stored.isNaN])
+            insert.bind(1, series.id)
+            insert.bind(stored, from: 2)
+            _ = try insert.step()
         }
-        let update = try db.cachedStatement(
-            sql: "UPDATE tracking_series SET step = ?, timestamp = ?, value = ?, is_nan = ? WHERE id = ?")
+        guard all.values.contains(where: \.isStale) else { return }
+        let update = try RepeatedStatement(
+            "UPDATE tracking_series SET step = ?, timestamp = ?, value = ?, is_nan = ? WHERE id = ?", in: db)
         for series in all.values where series.isStale {
-            let latest = series.latest
-            try update.execute(arguments: [latest.step, latest.timestamp, latest.value, latest.isNaN, series.id])
+            update.bind(series.latest, from: 1)
+            update.bind(5, series.id)
+            _ = try update.step()
         }
     }
 
-    private static func findOrCreate(_ key: String, _ first: StoredPoint, run: String, in db: Database) throws -> Series
-    {
-        let find = try db.cachedStatement(
-            sql: "SELECT id, step, timestamp, value, is_nan FROM tracking_series WHERE run_id = ? AND key = ?")
-        if let row = try Row.fetchOne(find, arguments: [run, key]) {
-            return Series(id: row[0], latest: StoredPoint(row: row, from: 1))
-        }
-        let create = try db.cachedStatement(
-            sql: """
+    private struct SeriesFinder {
+        let find: RepeatedStatement
+        let create: RepeatedStatement
+        let db: Database
+
+        init(run: String, in db: Database) throws {
+            self.db = db
+            find = try RepeatedStatement(
+                "SELECT id, step, timestamp, value, is_nan FROM tracking_series WHERE run_id = ? AND key = ?", in: db)
+            create = try RepeatedStatement(
+                """
                 INSERT INTO tracking_series (run_id, key, step, timestamp, value, is_nan, is_ranked)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, EXISTS (SELECT 1 FROM tracking_ranked_keys WHERE key = ?2))
-                """)
-        try create.execute(arguments: [run, key, first.step, first.timestamp, first.value, first.isNaN])
-        return Series(id: db.lastInsertedRowID, latest: first)
+                """, in: db)
+            find.bind(1, run)
+            create.bind(1, run)
+        }
+
+        func findOrCreate(_ key: String, _ first: StoredPoint) throws -> Series {
+            find.bind(2, key)
+            if try find.step() {
+                defer { find.reset() }
+                return Series(id: find.integer(0), latest: StoredPoint(find, from: 1))
+            }
+            create.bind(2, key)
+            create.bind(first, from: 3)
+            _ = try create.step()
+            return Series(id: db.lastInsertedRowID, latest: first)
+        }
     }
 
     /// The latest points of many runs in one statement, by key within a run. `runs` is a JSON array of ids.
     static func latest(ofRuns runs: String, in db: Database) throws -> [String: [MetricPoint]] {
-        let rows = try Row.fetchCursor(
-            db,
-            sql: """
-                SELECT run_id, key, step, timestamp, value, is_nan FROM tracking_series
-                WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, key
-                """, arguments: [runs])
+        let rows = try RepeatedStatement(
+            """
+            SELECT run_id, key, step, timestamp, value, is_nan FROM tracking_series
+            WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY run_id, key
+            """, in: db)
+        rows.bind(1, runs)
         var found: [String: [MetricPoint]] = [:]
-        while let row = try rows.next() {
-            found[row[0] as String, default: []].append(StoredPoint(row: row, from: 2).point(row[1]))
+        while try rows.step() {
+            found[rows.text(0), default: []].append(StoredPoint(rows, from: 2).point(rows.text(1)))
         }
         return found
+    }
+
+    /// The latest points of one run by key; nil when there are more than `most`.
+    static func latest(ofRun run: String, most: Int, in db: Database) throws -> [MetricPoint]? {
+        let rows = try RepeatedStatement(
+            """
+            SELECT key, step, timestamp, value, is_nan FROM tracking_series WHERE run_id = ? ORDER BY key LIMIT ?
+            """, in: db)
+        rows.bind(1, run)
+        rows.bind(2, Int64(most) + 1)
+        var found: [MetricPoint] = []
+        while try rows.step() { found.append(StoredPoint(rows, from: 1).point(rows.text(0))) }
+        return found.count > most ? nil : found
     }
 
     /// More keys than anybody orders runs by.
