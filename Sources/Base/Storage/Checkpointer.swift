@@ -19,10 +19,22 @@ final class Checkpointer: Sendable {
         }
     }
 
-    /// Tells `done` the pages in the log, those that are in the file by now among them; nil when SQLite refused.
-    func begin(_ done: @escaping @Sendable (_ pages: Int?) -> Void) {
+    /// Tells `done` the pages in the log, those that are in the file by now among them; nil when SQLite refused. A log of more than
+    /// `most` pages is gone over several times, so that whoever waits for the last of it waits for little.
+    func begin(most: Int, _ done: @escaping @Sendable (_ pages: Int?) -> Void) {
         queue.async { [connection] in
-            done(try? connection.opened().writeWithoutTransaction { db in try db.checkpoint(.passive).walFrameCount })
+            do {
+                let file = try connection.opened()
+                var pages = 0
+                for _ in 1...3 {
+                    pages = try file.writeWithoutTransaction { db in try db.checkpoint(.passive).walFrameCount }
+                    if pages <= most { break }
+                }
+                done(pages)
+            } catch {
+                // The log only grows meanwhile; the next commits try again.
+                done(nil)
+            }
         }
     }
 
