@@ -70,8 +70,8 @@ final class GroupCommitWriter: Sendable {
     private static let largestGroup = 512
     /// Commits of some pages each: the write-ahead log then holds about ten megabytes.
     private static let commitsPerCheckpoint = 1000
-    /// 128 MB of log: under an unbroken load writes wait for one checkpoint in some seconds.
-    private static let mostPagesInLog = 32_768
+    /// 64 MB of log: under an unbroken load writes wait for the last of a checkpoint every one or two seconds.
+    private static let mostPagesInLog = 16_384
 
     private let queue = Queue()
     private let pool: DatabasePool
@@ -80,13 +80,12 @@ final class GroupCommitWriter: Sendable {
     private let ambient: Ambient
     private let events: EventHub
     private let commitsInPlace: Bool
-    /// Nil where each commit is synced anyway, and checkpoints when SQLite thinks fit.
-    private let checkpointer: Checkpointer?
+    private let checkpointer: Checkpointer
     /// Those that commit where they come from wait for each other: that is shorter than the way over the writer's thread.
     private let inPlace = NSLock()
 
-    /// - Parameter commitsInPlace: for a file whose commits are not synced, and whose log this writer checkpoints itself, so
-    ///   that no commit does.
+    /// It checkpoints the log itself: the file's connections should not.
+    /// - Parameter commitsInPlace: for a file whose commits are not synced.
     init(pool: DatabasePool, path: String, ambient: Ambient, events: EventHub, commitsInPlace: Bool) {
         self.pool = pool
         self.path = path
@@ -94,13 +93,13 @@ final class GroupCommitWriter: Sendable {
         self.ambient = ambient
         self.events = events
         self.commitsInPlace = commitsInPlace
-        let checkpointer = commitsInPlace ? Checkpointer(path: path) : nil
+        let checkpointer = Checkpointer(path: path)
         self.checkpointer = checkpointer
         let thread = Thread { [queue] in
             let release = {
                 queue.condition.withLock {
                     queue.isBusy = false
-                    if let checkpointer { Self.countCommit(queue, checkpointer) }
+                    Self.countCommit(queue, checkpointer)
                 }
             }
             while let step = Self.next(queue) {
@@ -201,7 +200,7 @@ final class GroupCommitWriter: Sendable {
     private func releaseConnection() {
         queue.condition.withLock {
             queue.isBusy = false
-            if let checkpointer { Self.countCommit(queue, checkpointer) }
+            Self.countCommit(queue, checkpointer)
             if queue.mustWaitForCheckpoint || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
         }
     }
@@ -226,8 +225,7 @@ final class GroupCommitWriter: Sendable {
 
     /// Runs `body` while no checkpoint is under way.
     func excludingCheckpoints<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        guard let checkpointer else { return try body() }
-        return try await checkpointer.exclude(body)
+        try await checkpointer.exclude(body)
     }
 
     /// Waits until everything queued is committed, and refuses what comes later.
@@ -237,7 +235,7 @@ final class GroupCommitWriter: Sendable {
             queue.condition.broadcast()
             while !queue.stopped { queue.condition.wait() }
         }
-        checkpointer?.close()
+        checkpointer.close()
     }
 
     private enum Step {

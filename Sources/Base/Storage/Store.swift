@@ -43,11 +43,8 @@ public final class Store: Sendable {
             try db.execute(sql: "PRAGMA cache_size = -16000")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA mmap_size = 268435456")
-            if durability == .checkpoint {
-                // Would make a commit wait for the disk; the writer sees to it before the log is that long.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = 65536")
-                try db.execute(sql: "PRAGMA journal_size_limit = 16777216")
-            }
+            // Makes a commit wait for the disk; the writer sees to it before the log is that long.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 65536")
         }
         let made = configuration
         brief = LazyConnection {
