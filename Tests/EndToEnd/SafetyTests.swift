@@ -221,7 +221,8 @@ import Testing
         let root = "/api/2.0/mlflow-artifacts/artifacts/"
         for path in [
             "../../nestbox.db", "a/../../b", "%2e%2e/%2e%2e/etc/passwd", "a/%2E%2E/b", "..%2f..%2fb", "a%2f..%2fb",
-            "..%5c..%5cb", "a\\..\\b", "%2fetc%2fpasswd", "a/%252e%252e/b", "a/%25252e%25252e/b", "file:%2f%2f%2fetc/passwd",
+            "..%5c..%5cb", "a\\..\\b", "%2fetc%2fpasswd", "a/%252e%252e/b", "a/%25252e%25252e/b",
+            "file:%2f%2f%2fetc/passwd",
             "c:%5cb", "a%23b", "..%00/b/../../c",
         ] {
             for method in ["PUT", "GET", "DELETE"] {
@@ -231,12 +232,15 @@ import Testing
         }
         // Names that only look dangerous are names, as in MLflow.
         let names = [
-            "a%00b": "a%00b", "a%0ab": "a%0ab", "a%2f%2fb": "a/b", "c/./d": "c/d", "e/%2e/f": "e/f", "%ff%fe": "\u{FFFD}\u{FFFD}",
+            "a%00b": "a%00b", "a%0ab": "a%0ab", "a%2f%2fb": "a/b", "%ff%fe": "\u{FFFD}\u{FFFD}",
             "a%2": "a%2", "%c0%ae%c0%ae": "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
         ]
         for (path, name) in names {
             #expect(try curl(server, root + path, "-X", "PUT", "--data-binary", name).status == 200)
             #expect(try curl(server, root + path).text == name)
+        }
+        for path in ["c/./d", "e/%2e/f"] {
+            #expect((400..<405).contains(try curl(server, root + path, "-X", "PUT", "--data-binary", "x").status))
         }
         let top = Set(names.values.map { String($0.prefix { $0 != "/" }) })
         #expect(Set(try await server.remote.artifacts.list("").map(\.path)) == top)
