@@ -69,6 +69,8 @@ targets += module("Tables", in: .base, uses: ["Core", "CArchive"])
 targets += module("Statistics", in: .engines, uses: ["Core", "Tables"])
 targets += module("Tabular", in: .engines, uses: ["Core", "Tables", "CKernels", "COpenBLAS"])
 targets += module("Tuning", in: .engines, uses: ["Core"])
+targets += module("Tensors", in: .engines, uses: ["Core", "CKernels"])
+targets += module("Language", in: .engines, uses: ["Tensors", "Core", "CKernels"])
 
 // Components
 targets += module("Contracts", in: .components, uses: ["Core", "Tables", "Statistics"])

@@ -1,0 +1,1 @@
+// Language: foundation models. It knows neither databases nor networks.
