@@ -132,7 +132,7 @@ package final class Appliance: Sendable {
             importMemory: options.importMemory)
         let features = EmbeddedFeatures(store: decisions, datasets: datasets, ambient: ambient)
         let embeddedTracking =
-            external == nil ? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient) : nil
+            try external == nil ? EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: ambient) : nil
         let tracking: any Tracking & LoggedModelStore =
             external.map { RecordedTracking($0.tracking, decisions: decisions, telemetry: telemetry) }
             ?? embeddedTracking!
@@ -253,6 +253,8 @@ package final class Appliance: Sendable {
         } catch {
             throw ListenFault.explain(error, host: options.host, port: options.port)
         }
+        // What a disk refuses now waits in files for the next start.
+        try? await tracking.settle()
         try decisions.close()
         try telemetry.close()
     }

@@ -152,6 +152,7 @@ enum SystemRoutes {
     private static func backup(_ appliance: Appliance) async throws -> BackupResult {
         let stamp = Ambient.live.now().iso8601.filter { $0.isNumber || $0 == "T" }
         var result = BackupResult(files: [], bytes: 0)
+        try await appliance.tracking.settle()
         for (store, name) in [(appliance.decisions, "nestbox"), (appliance.telemetry, "telemetry")] {
             let path = "\(appliance.directory.backups)/\(name)-\(stamp).db"
             try await store.backup(to: path)

@@ -10,7 +10,7 @@ public final class DataDirectory: Sendable {
     private static let folders = ["artifacts", "datasets", "jobs", "backups", "tmp"]
     private static let files = [
         "nestbox.lock", "nestbox.db", "nestbox.db-wal", "nestbox.db-shm", "telemetry.db", "telemetry.db-wal",
-        "telemetry.db-shm", "secrets.key",
+        "telemetry.db-shm", "telemetry.db-points0", "telemetry.db-points1", "secrets.key",
     ]
 
     /// Creates what is missing, takes the lock, keeps other users out and clears temporary files that a killed process left

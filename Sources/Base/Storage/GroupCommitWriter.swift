@@ -37,9 +37,7 @@ public final class WriteContext {
 
 /// Takes all waiting writes, runs them in one transaction, each in a savepoint of its own, and commits once. Under load the
 /// cost of a sync to disk is shared; alone, a write waits for nobody.
-///
-/// A thread of its own does so. Where a commit waits for no disk, a write that finds nobody at work commits at once on the
-/// thread it came from: two thread switches cost more than the commit.
+/// A thread of its own does so.
 final class GroupCommitWriter: Sendable {
     private struct Pending: Sendable {
         /// Runs the body and returns the closure that hands its outcome to the caller after the commit.
@@ -57,8 +55,6 @@ final class GroupCommitWriter: Sendable {
         // Unchecked: touched only while `condition` is locked.
         let condition = NSCondition()
         var pending: [Pending] = []
-        /// Somebody has the connection: the thread, or a write that commits where it came from.
-        var isBusy = false
         var commitsSinceCheckpoint = 0
         var isCheckpointing = false
         /// Writes went on during every checkpoint, so that the log never was all in the file and could not begin anew.
@@ -79,29 +75,19 @@ final class GroupCommitWriter: Sendable {
     private let log: String
     private let ambient: Ambient
     private let events: EventHub
-    private let commitsInPlace: Bool
     private let checkpointer: Checkpointer
-    /// Those that commit where they come from wait for each other: that is shorter than the way over the writer's thread.
-    private let inPlace = NSLock()
 
     /// It checkpoints the log itself: the file's connections should not.
-    /// - Parameter commitsInPlace: for a file whose commits are not synced.
-    init(pool: DatabasePool, path: String, ambient: Ambient, events: EventHub, commitsInPlace: Bool) {
+    init(pool: DatabasePool, path: String, ambient: Ambient, events: EventHub) {
         self.pool = pool
         self.path = path
         log = Store.log(path)
         self.ambient = ambient
         self.events = events
-        self.commitsInPlace = commitsInPlace
         let checkpointer = Checkpointer(path: path)
         self.checkpointer = checkpointer
         let thread = Thread { [queue] in
-            let release = {
-                queue.condition.withLock {
-                    queue.isBusy = false
-                    Self.countCommit(queue, checkpointer)
-                }
-            }
+            let release = { queue.condition.withLock { Self.countCommit(queue, checkpointer) } }
             while let step = Self.next(queue) {
                 switch step {
                 case .commit(let group):
@@ -109,7 +95,6 @@ final class GroupCommitWriter: Sendable {
                 case .checkpoint:
                     // What fails here is tried again after the next commits, and the log only grows meanwhile.
                     _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.passive) }
-                    queue.condition.withLock { queue.isBusy = false }
                 }
             }
             queue.condition.withLock {
@@ -124,7 +109,6 @@ final class GroupCommitWriter: Sendable {
     deinit { stop() }
 
     func submit<T: Sendable>(actor: String, _ body: @escaping @Sendable (WriteContext) throws -> T) async throws -> T {
-        if let value = try submitAtOnce(actor: actor, body) { return value }
         let path = path, log = log
         return try await withCheckedThrowingContinuation { continuation in
             let work = Pending(
@@ -150,59 +134,8 @@ final class GroupCommitWriter: Sendable {
     private func admit(_ work: Pending) -> Bool {
         guard !queue.stopping else { return false }
         queue.pending.append(work)
-        if !queue.isBusy { queue.condition.signal() }
+        queue.condition.signal()
         return true
-    }
-
-    /// Commits on the calling thread. Nil, with nothing done, where commits wait for the disk, and while somebody else is at work.
-    func submitAtOnce<T>(actor: String, _ body: (WriteContext) throws -> T) throws -> T? {
-        guard commitsInPlace else { return nil }
-        inPlace.lock()
-        guard queue.condition.withLock({ takeConnection() }) else {
-            inPlace.unlock()
-            return nil
-        }
-        var recorded: [Event] = []
-        let value: T
-        do {
-            defer {
-                releaseConnection()
-                inPlace.unlock()
-            }
-            value = try pool.writeWithoutTransaction { db in
-                let context = WriteContext(db: db, log: log, now: ambient.now(), actor: actor)
-                // Prepared once: GRDB's own methods prepare these at each call, which is a tenth of a short write.
-                try db.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
-                do {
-                    let value = try body(context)
-                    try db.cachedStatement(sql: "COMMIT TRANSACTION").execute()
-                    recorded = context.recorded
-                    return value
-                } catch {
-                    // SQLite has undone everything already where this fails.
-                    if db.isInsideTransaction { try? db.rollback() }
-                    throw error
-                }
-            }
-        } catch let error as DatabaseError {
-            throw Store.explain(error, path: path)
-        }
-        events.publish(recorded)
-        return value
-    }
-
-    private func takeConnection() -> Bool {
-        guard !queue.stopping, !queue.isBusy, queue.pending.isEmpty else { return false }
-        queue.isBusy = true
-        return true
-    }
-
-    private func releaseConnection() {
-        queue.condition.withLock {
-            queue.isBusy = false
-            Self.countCommit(queue, checkpointer)
-            if queue.mustWaitForCheckpoint || queue.stopping || !queue.pending.isEmpty { queue.condition.signal() }
-        }
     }
 
     /// Begins a checkpoint when it is time; called while the queue's condition is locked.
@@ -243,30 +176,26 @@ final class GroupCommitWriter: Sendable {
         case checkpoint
     }
 
-    /// Waits for the connection and for something to do with it; nil at the end.
+    /// Waits for something to do; nil at the end.
     private static func next(_ queue: Queue) -> Step? {
         queue.condition.withLock {
             while true {
-                if !queue.isBusy {
-                    if queue.mustWaitForCheckpoint {
-                        queue.mustWaitForCheckpoint = false
-                        queue.isBusy = true
-                        return .checkpoint
-                    }
-                    if !queue.pending.isEmpty {
-                        let group = Array(queue.pending.prefix(largestGroup))
-                        queue.pending.removeFirst(group.count)
-                        queue.isBusy = true
-                        return .commit(group)
-                    }
-                    if queue.stopping { return nil }
+                if queue.mustWaitForCheckpoint {
+                    queue.mustWaitForCheckpoint = false
+                    return .checkpoint
                 }
+                if !queue.pending.isEmpty {
+                    let group = Array(queue.pending.prefix(largestGroup))
+                    queue.pending.removeFirst(group.count)
+                    return .commit(group)
+                }
+                if queue.stopping { return nil }
                 queue.condition.wait()
             }
         }
     }
 
-    /// - Parameter release: called when the connection is free again, before anybody hears of the outcome.
+    /// - Parameter release: called after the commit, before anybody hears of the outcome.
     private static func commit(
         _ group: [Pending], pool: DatabasePool, path: String, ambient: Ambient, events: EventHub,
         release: () -> Void

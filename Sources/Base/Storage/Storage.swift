@@ -3,6 +3,7 @@
 //   DataDirectory      where everything of one appliance lies; created, locked, cleared of temporary files
 //   Store              one SQLite file: reads from a pool, writes through one writer
 //   GroupCommitWriter  many concurrent writes, one transaction, one sync to disk
+//   Journal            records appended to a file, for what is to be in a database a moment later
 //   WriteContext       what a write may do: change rows, and record the event that says so
 //   Event, EventHub    recorded facts; live listeners
 //   EventRetention     removes old events of the kinds that need not stay

@@ -13,6 +13,7 @@ public final class Store: Sendable {
     }
 
     public let path: String
+    public let durability: Durability
     public let events: EventHub
     public let ambient: Ambient
     let pool: DatabasePool
@@ -28,6 +29,7 @@ public final class Store: Sendable {
         backupDirectory: String? = nil
     ) throws {
         self.path = path
+        self.durability = durability
         self.events = events
         self.ambient = ambient
         var configuration = Configuration()
@@ -60,8 +62,7 @@ public final class Store: Sendable {
         } catch let error as DatabaseError {
             throw Store.explain(error, path: path)
         }
-        writer = GroupCommitWriter(
-            pool: pool, path: path, ambient: ambient, events: events, commitsInPlace: durability == .checkpoint)
+        writer = GroupCommitWriter(pool: pool, path: path, ambient: ambient, events: events)
     }
 
     /// Runs `body` inside a transaction together with whatever other writes are waiting, and returns once it is committed.
@@ -72,10 +73,11 @@ public final class Store: Sendable {
         try await writer.submit(actor: Caller.name, body)
     }
 
-    /// Like `write`, on the calling thread. Nil, with nothing done, when that would mean waiting: for the disk (`Durability.full`)
-    /// or for other writes.
-    public func writeAtOnce<T>(_ body: (WriteContext) throws -> T) throws -> T? {
-        try writer.submitAtOnce(actor: Caller.name, body)
+    /// Tells listeners of what is stored elsewhere and keeps nothing.
+    public func announce(_ kind: String, _ subject: String, _ data: JSONValue) {
+        events.publish([
+            Event(id: 0, log: log, at: ambient.now(), kind: kind, subject: subject, actor: Caller.name, data: data)
+        ])
     }
 
     /// Reads a consistent snapshot. Blocking, so it runs on SQLite's own reader threads.

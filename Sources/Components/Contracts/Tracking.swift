@@ -252,6 +252,8 @@ package protocol Tracking: Sendable {
     func log(runID: String, _ batch: LogBatch) async throws
     /// Logs points on the calling thread. False, with nothing done, when that would mean waiting: then use `log`.
     func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool
+    /// Brings what is acknowledged into the database that a copy is about to be made of.
+    func settle() async throws
     func deleteTag(runID: String, key: String) async throws
     func logInputs(runID: String, _ inputs: [RunInput]) async throws
     /// Points of one key by step, then time.
@@ -279,6 +281,8 @@ extension Tracking {
     package func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool { false }
 
     package func runAtOnce(id: String) throws -> Run? { nil }
+
+    package func settle() async throws {}
 }
 
 extension Tracking {

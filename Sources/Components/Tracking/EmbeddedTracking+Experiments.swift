@@ -225,12 +225,11 @@ extension EmbeddedTracking {
     }
 
     static func experiment(id: Int64, in db: Database) throws -> Experiment {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM tracking_experiments WHERE id = ?", arguments: [id])
-        else {
-            throw noExperiment(String(id))
-        }
-        let rows = try Row.fetchAll(
-            db, sql: "SELECT key, value FROM tracking_experiment_tags WHERE experiment_id = ?", arguments: [id])
+        let find = try db.cachedStatement(sql: "SELECT * FROM tracking_experiments WHERE id = ?")
+        guard let row = try Row.fetchOne(find, arguments: [id]) else { throw noExperiment(String(id)) }
+        let tagged = try db.cachedStatement(
+            sql: "SELECT key, value FROM tracking_experiment_tags WHERE experiment_id = ?")
+        let rows = try Row.fetchAll(tagged, arguments: [id])
         var tags: [String: String] = [:]
         for row in rows { tags[row[0] as String] = row[1] as String }
         return try experiment(row, tags: tags)

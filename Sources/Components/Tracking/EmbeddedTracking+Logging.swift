@@ -7,6 +7,7 @@ extension EmbeddedTracking {
     package func log(runID: String, _ batch: LogBatch) async throws {
         try TrackingRules.check(batch)
         try await completePendingBatches()
+        if points.isFull { try await points.moveAll() }
         guard !batch.params.isEmpty || !batch.tags.isEmpty || !batch.modelMetrics.isEmpty else {
             try await requireActiveRun(runID)
             if !batch.metrics.isEmpty { try await storeMetrics(batch.metrics, run: runID) }
@@ -70,17 +71,16 @@ extension EmbeddedTracking {
     package func logAtOnce(runID: String, _ points: [MetricPoint]) throws -> Bool {
         guard hasNoPendingBatches, activeRuns.contains(runID) else { return false }
         try TrackingRules.check(LogBatch(metrics: points))
-        let done: Void? = try telemetry.writeAtOnce { context in
-            try MetricTable.insert(points, run: runID, in: context.db)
-            context.announce("metrics.logged", "run/\(runID)", Self.logged(points))
-        }
-        return done != nil
+        guard telemetry.durability == .checkpoint, try self.points.append(points, run: runID) else { return false }
+        telemetry.announce("metrics.logged", "run/\(runID)", Self.logged(points))
+        return true
     }
 
     /// Says which charts to draw again; the points themselves are the record. A run with many keys is drawn anew anyway.
     private static func logged(_ points: [MetricPoint]) -> JSONValue {
         var data: [String: JSONValue] = ["points": .int(Int64(points.count))]
-        let keys = Set(points.lazy.map(\.key))
+        var keys: Set<String> = []
+        for point in points where keys.count <= 20 { keys.insert(point.key) }
         if keys.count <= 20 { data["keys"] = .array(keys.sorted().map { .string($0) }) }
         return .object(data)
     }

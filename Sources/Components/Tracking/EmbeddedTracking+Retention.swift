@@ -103,6 +103,7 @@ extension EmbeddedTracking: RetentionStore {
 
     package func removePoints(of item: PurgedItem) async throws -> Int {
         guard item.kind == .run else { return 0 }
+        try await settle()
         let all = try await telemetry.read { db in
             try Int64.fetchAll(db, sql: "SELECT id FROM tracking_series WHERE run_id = ?", arguments: [item.id])
         }

@@ -53,11 +53,12 @@ extension EmbeddedTracking {
         guard var run = parts.run(id), run.params.count <= Self.mostAtOnce, run.tags.count <= Self.mostAtOnce else {
             return nil
         }
-        let metrics = try telemetry.readAtOnce { db in
+        let waiting = points.waiting(ofRun: id)
+        let stored = try telemetry.readAtOnce { db in
             try MetricTable.latest(ofRun: id, most: Self.mostAtOnce, in: db)
         }
-        guard let metrics else { return nil }
-        run.metrics = metrics
+        guard let stored, waiting.count <= Self.mostAtOnce else { return nil }
+        run.metrics = waiting.isEmpty ? stored : MetricTable.latest(of: stored + waiting)
         return run
     }
 

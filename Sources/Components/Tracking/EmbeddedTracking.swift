@@ -15,6 +15,7 @@ package final class EmbeddedTracking: Tracking {
     let joined: JoinedReader
     let ambient: Ambient
     let activeRuns = ActiveRuns()
+    let points: PointLog
     private let recovery = Mutex(Recovery.needed)
 
     private enum Recovery {
@@ -26,9 +27,12 @@ package final class EmbeddedTracking: Tracking {
     /// - Parameters:
     ///   - decisions: `nestbox.db`, opened with `decisionMigrations`.
     ///   - telemetry: `telemetry.db`, opened with `telemetryMigrations`.
-    package init(decisions: Store, telemetry: Store, ambient: Ambient) {
+    ///
+    /// Throws when the files of waiting points beside `telemetry.db` cannot be opened or read.
+    package init(decisions: Store, telemetry: Store, ambient: Ambient) throws {
         self.decisions = decisions
         self.telemetry = telemetry
+        points = try PointLog(telemetry)
         joined = JoinedReader(decisions, attaching: telemetry, as: "telemetry")
         self.ambient = ambient
     }
@@ -60,6 +64,12 @@ package final class EmbeddedTracking: Tracking {
     /// next `log` reports the error.
     func completePendingBatchesIfPossible() async {
         do { try await completePendingBatches() } catch {}
+        do { try await points.moveAll() } catch {}
+    }
+
+    package func settle() async throws {
+        try await completePendingBatches()
+        try await points.moveAll()
     }
 
     var hasNoPendingBatches: Bool {

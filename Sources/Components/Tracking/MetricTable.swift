@@ -153,6 +153,16 @@ enum MetricTable {
         return found.count > most ? nil : found
     }
 
+    /// The latest point of each key, by key.
+    static func latest(of points: [MetricPoint]) -> [MetricPoint] {
+        var found: [String: StoredPoint] = [:]
+        for point in points {
+            let stored = StoredPoint(point)
+            found[point.key] = found[point.key].map { max($0, stored) } ?? stored
+        }
+        return found.map { $1.point($0) }.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    }
+
     /// More keys than anybody orders runs by.
     private static let mostRankedKeys = 100
 

@@ -9,6 +9,7 @@
 //   EmbeddedTracking+ModelSearch  logged models by filter, datasets and order, page by page
 //   LoggedModelRows, …Vocabulary  their rows; what the shared filter language can say of them
 //   EmbeddedTracking+Samples      a long series thinned out; the datasets of experiments
+//   PointLog                      points acknowledged and not yet in telemetry.db
 //   MetricTable                   series and points in telemetry.db, NaN and infinities included
 //   RunQuery                      a search for runs as SQL over both files
 //   PageToken                     where the next page of a metric's history begins

@@ -29,7 +29,7 @@ struct LineageFixture {
         datasets = EmbeddedDatasets(
             directory: directory.file("datasets"), temporary: directory.file("tmp"), store: store, ambient: .live,
             importMemory: 1 << 28)
-        tracking = EmbeddedTracking(decisions: store, telemetry: telemetry, ambient: .live)
+        tracking = try EmbeddedTracking(decisions: store, telemetry: telemetry, ambient: .live)
         registry = EmbeddedRegistry(store: store, ambient: .live)
         sources = LineageSources(datasets: datasets, tracking: tracking, registry: registry, serving: serving)
     }

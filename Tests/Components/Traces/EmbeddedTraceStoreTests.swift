@@ -19,7 +19,7 @@ import Tracking
         let decisions = try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db")
         telemetry = try Store(
             in: directory, EmbeddedTracking.telemetryMigrations + EmbeddedTraceStore.migrations, name: "telemetry.db")
-        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
+        tracking = try EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
         traces = EmbeddedTraceStore(store: telemetry, tracking: tracking, ambient: .live, attempts: 3)
     }
 

@@ -16,7 +16,7 @@ struct EmbeddedTrackingTests {
         directory = try TemporaryDirectory()
         decisions = try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db")
         telemetry = try Store(in: directory, EmbeddedTracking.telemetryMigrations, name: "telemetry.db")
-        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
+        tracking = try EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
     }
 
     private func point(_ key: String, _ value: Double, step: Int64 = 0) -> MetricPoint {
@@ -182,7 +182,7 @@ struct EmbeddedTrackingTests {
     }
 
     private func reopened() throws -> EmbeddedTracking {
-        EmbeddedTracking(
+        try EmbeddedTracking(
             decisions: try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db"),
             telemetry: try Store(in: directory, EmbeddedTracking.telemetryMigrations, name: "telemetry.db"),
             ambient: .live)

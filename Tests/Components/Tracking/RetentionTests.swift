@@ -16,7 +16,7 @@ import Testing
         directory = try TemporaryDirectory()
         decisions = try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db")
         telemetry = try Store(in: directory, EmbeddedTracking.telemetryMigrations, name: "telemetry.db")
-        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
+        tracking = try EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
     }
 
     private let later = Ambient.live.now().adding(seconds: 3600)
@@ -71,7 +71,7 @@ import Testing
             try await tracking.deleteRun(id: run.id)
         }
         #expect(try await tracking.purge(deletedBefore: later, limit: 3) == 3)
-        let again = EmbeddedTracking(
+        let again = try EmbeddedTracking(
             decisions: try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db"),
             telemetry: try Store(in: directory, EmbeddedTracking.telemetryMigrations, name: "telemetry.db"),
             ambient: .live)

@@ -19,7 +19,7 @@ struct RunQueryTests {
         directory = try TemporaryDirectory()
         decisions = try Store(in: directory, EmbeddedTracking.decisionMigrations, name: "nestbox.db")
         telemetry = try Store(in: directory, EmbeddedTracking.telemetryMigrations, name: "telemetry.db")
-        tracking = EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
+        tracking = try EmbeddedTracking(decisions: decisions, telemetry: telemetry, ambient: .live)
     }
 
     /// Runs of experiment 0 with a metric of few different values, some NaN, some missing; written in bulk.
