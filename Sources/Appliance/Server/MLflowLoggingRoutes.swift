@@ -11,7 +11,11 @@ enum MLflowLoggingRoutes {
         single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
             + MLflowRoutes.endpoint(
                 .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true,
-                immediate: { request in
+                immediate: { _, body in
+                    if let plain = PlainMetrics.batch(body.readableBytesView) {
+                        return try tracking.logAtOnce(runID: plain.run, plain.points) ? MLflowRoutes.nothing : nil
+                    }
+                    let request = try MLflowRequest(body: body.readableBytesView)
                     let batch = try batch(request)
                     guard batch.params.isEmpty, batch.tags.isEmpty, batch.modelMetrics.isEmpty, !batch.metrics.isEmpty
                     else { return nil }
@@ -27,7 +31,11 @@ enum MLflowLoggingRoutes {
     private static func single(_ tracking: any Tracking) -> [Route] {
         MLflowRoutes.endpoint(
             .post, "runs/log-metric", "Log one point of a metric", isBrief: true,
-            immediate: { request in
+            immediate: { _, body in
+                if let plain = PlainMetrics.single(body.readableBytesView) {
+                    return try tracking.logAtOnce(runID: plain.run, plain.points) ? MLflowRoutes.nothing : nil
+                }
+                let request = try MLflowRequest(body: body.readableBytesView)
                 let point = try point(request)
                 guard try measurement(point, request) == nil else { return nil }
                 let isDone = try tracking.logAtOnce(runID: try request.runID(), [point])
@@ -113,7 +121,7 @@ enum MLflowLoggingRoutes {
         }
     }
 
-    private static func batch(_ request: MLflowRequest) throws -> LogBatch {
+    package static func batch(_ request: MLflowRequest) throws -> LogBatch {
         let metrics = try request.objects("metrics"), params = try request.objects("params")
         let tags = try request.objects("tags")
         for (name, count, most) in [
@@ -145,7 +153,7 @@ enum MLflowLoggingRoutes {
         return batch
     }
 
-    private static func point(_ request: MLflowRequest) throws -> MetricPoint {
+    package static func point(_ request: MLflowRequest) throws -> MetricPoint {
         let key = try request.required("key")
         guard let value = try request.number("value") else { throw request.missing("value") }
         guard let timestamp = try request.integer("timestamp") else { throw request.missing("timestamp") }

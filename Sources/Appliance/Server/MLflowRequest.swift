@@ -35,7 +35,7 @@ package struct MLflowRequest: Sendable {
     }
 
     /// - Parameter body: a JSON object.
-    init(body: some Collection<UInt8>) throws {
+    package init(body: some Collection<UInt8>) throws {
         place = ""
         isQuery = false
         fields = try Self.object(body)

@@ -55,7 +55,7 @@ enum MLflowRoutes {
     static func endpoint(
         _ method: HTTPRequest.Method, _ path: String, _ summary: String, query: [Route.QueryParameter] = [],
         version: String = "2.0", isBrief: Bool = false,
-        immediate: (@Sendable (MLflowRequest) throws -> [UInt8]?)? = nil,
+        immediate: (@Sendable (_ query: String, _ body: ByteBuffer) throws -> [UInt8]?)? = nil,
         _ body: @escaping @Sendable (MLflowRequest) async throws -> [UInt8]
     ) -> [Route] {
         let route = Route(method, "/api/\(version)/mlflow/" + path, "MLflow", summary) { call in
@@ -63,13 +63,7 @@ enum MLflowRoutes {
         }.with {
             $0.errors = .mlflow
             $0.isBrief = isBrief
-            if let immediate {
-                $0.immediate = { query, body in
-                    try immediate(
-                        method == .get
-                            ? MLflowRequest(query: query) : try MLflowRequest(body: body.readableBytesView))
-                }
-            }
+            $0.immediate = immediate
             $0.query = query
             $0.request = method == .get ? nil : anyObject
             $0.response = anyObject

@@ -31,7 +31,8 @@ enum MLflowRunRoutes {
             + MLflowRoutes.endpoint(
                 .get, "runs/get", "One run with its parameters, latest metrics, tags and inputs",
                 query: [.init("run_id", "its identifier", isRequired: true)], isBrief: true,
-                immediate: { request in
+                immediate: { query, _ in
+                    let request = MLflowRequest(query: query)
                     guard let run = try tracking.runAtOnce(id: try request.runID()) else { return nil }
                     return MLflowJSONWriter.object { $0.object("run") { $0.run(run) } }
                 }

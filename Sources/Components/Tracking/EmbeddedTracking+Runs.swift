@@ -48,8 +48,7 @@ extension EmbeddedTracking {
 
     package func runAtOnce(id: String) throws -> Run? {
         guard hasNoPendingBatches else { return nil }
-        let list = try JSON.string([id])
-        let parts = try decisions.readAtOnce { db in try RunParts(list, in: db) }
+        let parts = try decisions.readAtOnce { db in try RunParts([id], in: db) }
         guard var run = parts.run(id), run.params.count <= Self.mostAtOnce, run.tags.count <= Self.mostAtOnce else {
             return nil
         }
@@ -162,9 +161,9 @@ extension EmbeddedTracking {
     /// Whole runs, in the order of `ids`, with six statements however many there are; unknown ids are left out.
     func runs(withIDs ids: [String]) async throws -> [Run] {
         await completePendingBatchesIfPossible()
-        let list = try JSON.string(ids)
-        let parts = try await decisions.read { db in try RunParts(list, in: db) }
+        let parts = try await decisions.read { db in try RunParts(ids, in: db) }
         guard !parts.runs.isEmpty else { return [] }
+        let list = try JSON.string(ids)
         let metrics = try await telemetry.read { db in try MetricTable.latest(ofRuns: list, in: db) }
         return ids.compactMap { id in
             guard var run = parts.run(id) else { return nil }
@@ -192,11 +191,13 @@ extension EmbeddedTracking {
             return run
         }
 
-        init(_ list: String, in db: Database) throws {
+        init(_ ids: [String], in db: Database) throws {
+            // One run has a way of its own: taking a list apart takes as long as finding a run.
+            let (wanted, list) =
+                ids.count == 1 ? ("= ?", ids[0]) : ("IN (SELECT value FROM json_each(?))", try JSON.string(ids))
             func rows(_ sql: String) throws -> RowCursor {
                 try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: [list])
             }
-            let wanted = "IN (SELECT value FROM json_each(?))"
             let all = try rows("SELECT * FROM tracking_runs WHERE id \(wanted)")
             while let row = try all.next() { runs[row["id"] as String] = try EmbeddedTracking.run(row) }
             for (table, path) in [("tracking_params", \RunParts.params), ("tracking_tags", \RunParts.tags)] {
