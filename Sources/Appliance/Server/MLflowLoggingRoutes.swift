@@ -3,7 +3,7 @@ import Core
 import Foundation
 
 /// What runs log, `mlflow/runs/log-…`, and `mlflow/metrics/get-history`.
-enum MLflowLoggingRoutes {
+package enum MLflowLoggingRoutes {
     /// Of one batch. Source: mlflow/utils/validation.py.
     private static let mostMetrics = 1000, mostParamsOrTags = 100, mostEntities = 1000
 

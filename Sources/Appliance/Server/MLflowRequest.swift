@@ -114,13 +114,13 @@ package struct MLflowRequest: Sendable {
     }
 
     /// An empty string counts as missing, as it does for MLflow.
-    func required(_ name: String) throws -> String {
+    package func required(_ name: String) throws -> String {
         guard has(name), let value = try string(name), !value.isEmpty else { throw missing(name) }
         return value
     }
 
     /// `run_id`, or `run_uuid` from old clients.
-    func runID() throws -> String {
+    package func runID() throws -> String {
         for name in ["run_id", "run_uuid"] where has(name) {
             if let id = try string(name), !id.isEmpty { return id }
         }

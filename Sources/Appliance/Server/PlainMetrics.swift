@@ -11,6 +11,11 @@ package struct PlainMetrics: Equatable {
     package var run: String
     package var points: [MetricPoint]
 
+    package init(run: String, points: [MetricPoint]) {
+        self.run = run
+        self.points = points
+    }
+
     private static let mostPoints = 1000
 
     /// `{"run_id", "metrics": [{"key", "value", "timestamp", "step"}], "params": [], "tags": []}`
