@@ -3,7 +3,7 @@
 
 - log-metric from 1 and 8 connections: both get the same requests from the same load generator (wrk), in alternating runs;
   after each run the points that the server really stored are counted;
-- rounds of create + log-batch (100 metrics) + get, over one kept-alive connection of this program;
+- rounds of create + log-batch (100 metrics) + get, over one connection of wrk;
 - runs/search ordered by a metric over 10,000 runs x 20 metrics (--search-runs), which both answer alike;
 - memory when idle, and the time from start to the first answer.
 
@@ -132,20 +132,81 @@ class Connection:
         return json.loads(text)
 
 
-def rounds(server, seconds):
-    """Runs made, logged to and read per second, and the 99th percentile of a round's milliseconds."""
-    connection, times, begin = Connection(server.url), [], time.perf_counter()
-    metrics = [{"key": f"m{i}", "value": i / 7, "timestamp": 1700000000000, "step": 0} for i in range(100)]
-    while time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        run = connection.call("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": server.experiment, "start_time": 1})
-        run = run["run"]["info"]["run_id"]
-        connection.call("POST", "/api/2.0/mlflow/runs/log-batch", {"run_id": run, "metrics": metrics, "params": [], "tags": []})
-        found = connection.call("GET", f"/api/2.0/mlflow/runs/get?run_id={run}&run_uuid={run}")["run"]
-        if len(found["data"]["metrics"]) != 100:
-            sys.exit(f"{server.name}: a run came back with {len(found['data']['metrics'])} metrics")
-        times.append(time.perf_counter() - start)
-    return {"rounds_per_second": len(times) / sum(times), "p99_ms": sorted(times)[int(len(times) * 0.99)] * 1e3}
+ROUNDS = """
+local ffi = require("ffi")
+ffi.cdef[[ typedef struct { long seconds; long nanoseconds; } moment; int clock_gettime(int, moment *); ]]
+local clock = ffi.new("moment")
+local function now()
+  ffi.C.clock_gettime(1, clock)
+  return tonumber(clock.seconds) * 1e3 + tonumber(clock.nanoseconds) / 1e6
+end
+
+local metrics = {}
+for i = 0, 99 do
+  metrics[i + 1] = string.format('{"key": "m%d", "value": %.17g, "timestamp": 1700000000000, "step": 0}', i, i / 7)
+end
+local batch = '", "metrics": [' .. table.concat(metrics, ", ") .. '], "params": [], "tags": []}'
+local json, base = {["Content-Type"] = "application/json"}, "/api/2.0/mlflow/runs/"
+local turn, run, start, last = 0, "", 0, 0
+times, creates, batches, gets, failed = {}, {}, {}, {}, ""
+local parts = {creates, batches, gets}
+
+request = function()
+  last = now()
+  if turn == 0 then
+    start = last
+    return wrk.format("POST", base .. "create", json, '{"experiment_id": "EXPERIMENT", "start_time": 1}')
+  elseif turn == 1 then
+    return wrk.format("POST", base .. "log-batch", json, '{"run_id": "' .. run .. batch)
+  end
+  return wrk.format("GET", base .. "get?run_id=" .. run .. "&run_uuid=" .. run)
+end
+
+response = function(status, headers, body)
+  local found = 100
+  if turn == 0 then run = body:match('"run_id": ?"(%x+)"') end
+  if turn == 2 then _, found = body:gsub('"timestamp"', "") end
+  if status ~= 200 or not run or found ~= 100 then
+    failed = status .. ": " .. body:sub(1, 300)
+    wrk.thread:stop()
+  end
+  table.insert(parts[turn + 1], now() - last)
+  if turn == 2 then table.insert(times, now() - start) end
+  turn = (turn + 1) % 3
+end
+
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+
+local function percentile(all, share)
+  table.sort(all)
+  return all[math.max(1, math.ceil(#all * share))] or 0
+end
+
+function done(summary)
+  local thread = threads[1]
+  local all, broken = thread:get("times"), thread:get("failed")
+  if broken ~= "" then error(broken) end
+  local sum = 0
+  for _, time in ipairs(all) do sum = sum + time end
+  print(string.format('{"rounds_per_second": %.2f, "p99_ms": %.3f, "create_ms": %.3f, "batch_ms": %.3f, "get_ms": %.3f}',
+    #all / sum * 1e3, percentile(all, 0.99), percentile(thread:get("creates"), 0.5), percentile(thread:get("batches"), 0.5), percentile(thread:get("gets"), 0.5)))
+end
+"""
+
+
+def rounds(server, seconds, directory):
+    """Runs made, logged to and read per second over one connection, the 99th percentile of a round's milliseconds, and the
+    medians of its three requests."""
+    script = os.path.join(directory, "rounds.lua")
+    with open(script, "w") as f:
+        f.write(ROUNDS.replace("EXPERIMENT", server.experiment))
+    text = subprocess.run(["wrk", "-t1", "-c1", f"-d{seconds}s", "--timeout", "60s", "-s", script, server.url],
+                          capture_output=True, text=True, check=True).stdout
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    if not lines:
+        sys.exit(f"{server.name}: {text}")
+    return json.loads(lines[0])
 
 
 def fill(server, count):
@@ -239,10 +300,10 @@ def main():
         made = {}
         for _ in range(options.runs):
             for server in servers:
-                made.setdefault(server.name, []).append(rounds(server, options.seconds))
+                made.setdefault(server.name, []).append(rounds(server, options.seconds, directory))
                 print(json.dumps({"peer": server.name, **made[server.name][-1]}), flush=True)
         summary["rounds"] = {key: {name: statistics.median(r[key] for r in all) for name, all in made.items()}
-                             for key in ("rounds_per_second", "p99_ms")}
+                             for key in ("rounds_per_second", "p99_ms", "create_ms", "batch_ms", "get_ms")}
         rate = summary["rounds"]["rounds_per_second"]
         summary["rounds"]["ratio"] = rate["nestbox"] / rate["mlflow"]
         if options.search_runs:
