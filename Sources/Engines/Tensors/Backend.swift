@@ -188,7 +188,8 @@ public protocol Backend: AnyObject, Sendable {
     func upload(_ bytes: UnsafeRawBufferPointer, to buffer: DeviceBuffer, at byteOffset: Int)
     func download(_ buffer: DeviceBuffer, at byteOffset: Int, into bytes: UnsafeMutableRawBufferPointer)
     /// Calls `body` with `count` floats at the host: the buffer itself where the host can see it, else a copy.
-    func withHostRow<R>(_ rows: Rows, row: Int, count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R
+    func withHostRow<R>(_ rows: Rows, row: Int, count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows
+        -> R
     func synchronize()
 
     // Weights

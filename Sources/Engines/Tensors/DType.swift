@@ -56,7 +56,8 @@ public enum DType: UInt32, Sendable, Hashable, CaseIterable {
     /// The name in GGUF tools, such as `Q4_1`.
     public var name: String {
         switch self {
-        case .f32, .f16, .bf16, .i8, .i16, .i32, .i64, .f64, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: "\(self)".uppercased()
+        case .f32, .f16, .bf16, .i8, .i16, .i32, .i64, .f64, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl:
+            "\(self)".uppercased()
         case .q2_K: "Q2_K"
         case .q3_K: "Q3_K"
         case .q4_K: "Q4_K"

@@ -1,6 +1,10 @@
 // The inner loops of the engines, in plain C so that they run at -O3 in every configuration.
 //
 //   boosting.c   gradients, quantisation, histograms, partition, binning, radix sort
+//   team.h       a team of threads for the three below, which share their work out on it
+//   packed.h     weight matrices repacked for products
+//   products.h   products of activations with packed weights
+//   rows.h       operations on rows: norms, activations, rotary embedding, attention
 //
 // Every function works on buffers that its caller owns and sized; none allocates, locks or keeps state, so any number
 // may run at once on separate outputs. Loops marked NB_CLONES are compiled for several instruction sets and chosen when
@@ -10,6 +14,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "packed.h"
+#include "products.h"
+#include "rows.h"
+#include "team.h"
 
 /// Sums over one block of rows.
 typedef struct {
