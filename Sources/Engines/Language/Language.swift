@@ -7,3 +7,9 @@
 //   PreTokenizer, WordScanner                   how texts are cut into words
 //   BytePairModel, BytePairMerger               byte-pair encoding
 //   Vocabulary, ByteStrings, ByteTrie, WordCache, ScalarClass
+//
+// Templates
+//   ChatTemplate                                messages and tools into the prompt, by the model's own Jinja template
+//   TemplateValue                               what a template is given: JSON whose objects keep their order
+//   TemplateLexer, TemplateParser, TemplateNode the part of Jinja that chat templates use
+//   TemplateRenderer, PythonValue, PythonText   running it, with Python's meaning of values and with limits
