@@ -61,6 +61,12 @@ public struct RepeatedStatement {
 
     public func double(_ column: Int32) -> Double { sqlite3_column_double(statement.sqliteStatement, column) }
 
+    public func isNull(_ column: Int32) -> Bool {
+        sqlite3_column_type(statement.sqliteStatement, column) == SQLITE_NULL
+    }
+
+    public func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+
     /// Empty for NULL.
     public func text(_ column: Int32) -> String {
         guard let start = sqlite3_column_text(statement.sqliteStatement, column) else { return "" }

@@ -93,7 +93,18 @@ public final class Store: Sendable {
     /// one. For what takes well under a millisecond.
     public func readAtOnce<T>(_ body: (GRDB.Database) throws -> T) throws -> T {
         do {
-            return try brief.opened().read(body)
+            return try brief.opened().unsafeRead { db in
+                // Prepared once; GRDB's own way prepares both each time, which is a third of a short read.
+                try db.cachedStatement(sql: "BEGIN DEFERRED TRANSACTION").execute()
+                do {
+                    let value = try body(db)
+                    try db.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+                    return value
+                } catch {
+                    if db.isInsideTransaction { try? db.rollback() }
+                    throw error
+                }
+            }
         } catch let error as DatabaseError {
             throw Store.explain(error, path: path)
         }

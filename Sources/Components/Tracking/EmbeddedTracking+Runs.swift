@@ -195,50 +195,59 @@ extension EmbeddedTracking {
             // One run has a way of its own: taking a list apart takes as long as finding a run.
             let (wanted, list) =
                 ids.count == 1 ? ("= ?", ids[0]) : ("IN (SELECT value FROM json_each(?))", try JSON.string(ids))
-            func rows(_ sql: String) throws -> RowCursor {
-                try Row.fetchCursor(db.cachedStatement(sql: sql), arguments: [list])
+            func rows(_ sql: String) throws -> RepeatedStatement {
+                let rows = try RepeatedStatement(sql, in: db)
+                rows.bind(1, list)
+                return rows
             }
-            let all = try rows("SELECT * FROM tracking_runs WHERE id \(wanted)")
-            while let row = try all.next() { runs[row["id"] as String] = try EmbeddedTracking.run(row) }
+            let all = try rows("SELECT \(EmbeddedTracking.runColumns) FROM tracking_runs WHERE id \(wanted)")
+            while try all.step() {
+                let run = try EmbeddedTracking.run(all)
+                runs[run.id] = run
+            }
             for (table, path) in [("tracking_params", \RunParts.params), ("tracking_tags", \RunParts.tags)] {
-                let pairs = try RepeatedStatement(
-                    "SELECT run_id, key, value FROM \(table) WHERE run_id \(wanted)", in: db)
-                pairs.bind(1, list)
+                let pairs = try rows("SELECT run_id, key, value FROM \(table) WHERE run_id \(wanted)")
                 while try pairs.step() {
                     self[keyPath: path][pairs.text(0), default: [:]][pairs.text(1)] = pairs.text(2)
                 }
             }
-            let datasets = try rows("SELECT * FROM tracking_inputs WHERE run_id \(wanted) ORDER BY id")
-            while let row = try datasets.next() {
-                inputs[row["run_id"] as String, default: []].append(
+            let datasets = try rows(
+                """
+                SELECT run_id, name, digest, source_type, source, schema, profile, tags FROM tracking_inputs
+                WHERE run_id \(wanted) ORDER BY id
+                """)
+            while try datasets.step() {
+                inputs[datasets.text(0), default: []].append(
                     RunInput(
-                        name: row["name"], digest: row["digest"], sourceType: row["source_type"], source: row["source"],
-                        schema: row["schema"], profile: row["profile"],
+                        name: datasets.text(1), digest: datasets.text(2), sourceType: datasets.text(3),
+                        source: datasets.text(4), schema: datasets.optionalText(5), profile: datasets.optionalText(6),
                         tags: try JSON.decode(
-                            [String: String].self, from: row["tags"] as String, what: "the tags of an input")))
+                            [String: String].self, from: datasets.text(7), what: "the tags of an input")))
             }
             let models = try rows(
                 "SELECT run_id, role, model_id, step FROM tracking_run_models WHERE run_id \(wanted) ORDER BY id")
-            while let row = try models.next() {
-                let run: String = row[0]
-                if row[1] as String == LoggedModelRows.Role.input.rawValue {
-                    modelInputs[run, default: []].append(row[2])
+            while try models.step() {
+                let run = models.text(0)
+                if models.text(1) == LoggedModelRows.Role.input.rawValue {
+                    modelInputs[run, default: []].append(models.text(2))
                 } else {
-                    modelOutputs[run, default: []].append(ModelOutput(modelID: row[2], step: row[3]))
+                    modelOutputs[run, default: []].append(ModelOutput(modelID: models.text(2), step: models.integer(3)))
                 }
             }
         }
     }
 
-    private static func run(_ row: Row) throws -> Run {
-        Run(
-            id: row["id"], experimentID: String(row["experiment_id"] as Int64), name: row["name"], user: row["user"],
-            status: try status(row["status"]), startTime: Timestamp(milliseconds: row["start_time"]),
-            endTime: (row["end_time"] as Int64?).map(Timestamp.init(milliseconds:)),
-            lifecycleStage: try stage(row["stage"]),
-            artifactURI: row["artifact_uri"], params: [:], metrics: [], tags: [:], inputs: [])
-    }
+    private static let runColumns = "id, experiment_id, name, user, status, start_time, end_time, stage, artifact_uri"
 
+    /// Of `runColumns`.
+    private static func run(_ row: RepeatedStatement) throws -> Run {
+        Run(
+            id: row.text(0), experimentID: String(row.integer(1)), name: row.text(2), user: row.text(3),
+            status: try status(row.text(4)), startTime: Timestamp(milliseconds: row.integer(5)),
+            endTime: row.isNull(6) ? nil : Timestamp(milliseconds: row.integer(6)),
+            lifecycleStage: try stage(row.text(7)), artifactURI: row.text(8), params: [:], metrics: [], tags: [:],
+            inputs: [])
+    }
     static func runRow(_ id: String, in db: Database) throws -> Row {
         let statement = try db.cachedStatement(
             sql: "SELECT experiment_id, status, end_time, stage FROM tracking_runs WHERE id = ?")
