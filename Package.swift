@@ -18,9 +18,10 @@ let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature(
 /// A module with its mirrored test target: `Sources/<layer>/<name>` and `Tests/<layer>/<name>`.
 ///
 /// Engines and components can be tested from inside (`@testable`) in the release build too, for the arithmetic in them.
-/// `testsUse` names what only the tests need; a test may stand on a neighbour, a module may not.
+/// `testsUse` names what only the tests need; a test may stand on a neighbour, a module may not. `fixtures`: the tests have
+/// files in `Fixtures`, with the scripts that made them.
 func module(
-    _ name: String, in layer: Layer, uses: [Target.Dependency] = [], testsUse: [Target.Dependency] = []
+    _ name: String, in layer: Layer, uses: [Target.Dependency] = [], testsUse: [Target.Dependency] = [], fixtures: Bool = false
 ) -> [Target] {
     let testing: [SwiftSetting] = layer == .engines || layer == .components ? [.unsafeFlags(["-enable-testing"])] : []
     return [
@@ -28,7 +29,7 @@ func module(
             name: name, dependencies: uses, path: "Sources/\(layer.rawValue)/\(name)", swiftSettings: settings + testing),
         .testTarget(
             name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + uses + testsUse,
-            path: "Tests/\(layer.rawValue)/\(name)", swiftSettings: settings),
+            path: "Tests/\(layer.rawValue)/\(name)", exclude: fixtures ? ["Fixtures"] : [], swiftSettings: settings),
     ]
 }
 
@@ -69,8 +70,8 @@ targets += module("Tables", in: .base, uses: ["Core", "CArchive"])
 targets += module("Statistics", in: .engines, uses: ["Core", "Tables"])
 targets += module("Tabular", in: .engines, uses: ["Core", "Tables", "CKernels", "COpenBLAS"])
 targets += module("Tuning", in: .engines, uses: ["Core"])
-targets += module("Tensors", in: .engines, uses: ["Core", "CKernels"])
-targets += module("Language", in: .engines, uses: ["Tensors", "Core", "CKernels"])
+targets += module("Tensors", in: .engines, uses: ["Core", "CKernels"], fixtures: true)
+targets += module("Language", in: .engines, uses: ["Tensors", "Core", "CKernels"], fixtures: true)
 
 // Components
 targets += module("Contracts", in: .components, uses: ["Core", "Tables", "Statistics"])

@@ -1,5 +1,15 @@
 // Language: foundation models. It knows neither databases nor networks.
 //
+// Files
+//   FileMapping, ByteReader, OutputFile         a file in memory, read only; one that is written whole or not at all
+//   ModelFile                                   named tensors and metadata, whatever the format; `StoredTensor`
+//   GGUFFile, MetadataValue, GGUFEncoding       GGUF read and written
+//   SafetensorsFile                             safetensors read and written, single and in shards
+//   ModelConfiguration, RotaryEmbedding         what a model is: family, sizes, constants; from GGUF or from `config.json`
+//   HuggingFaceFiles, ConfigurationSource       the JSON files beside a checkpoint
+//   PretrainedModel, ExpectedTensors            a model on disk, checked whole
+//   TensorNames, TensorRearranging              names and orders of rows in GGUF and in checkpoints
+//   GGUFConverter                               a model with its weights in another type
 // Tokenizers
 //   Tokenizer                                   text into token ids and back; `TokenStream` gives an answer's text as it comes
 //   TokenizerMetadata, Tokenizer+Metadata       what GGUF files say

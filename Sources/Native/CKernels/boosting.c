@@ -1,19 +1,10 @@
 // Kernels of gradient boosting. See include/CKernels.h for what each promises.
 #include "CKernels.h"
+#include "clones.h"
 
 #include <string.h>
 
 #pragma STDC FP_CONTRACT OFF
-
-// The default version is the scalar reference; the others are the same source for wider registers.
-#if defined(__x86_64__) && defined(__linux__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define NB_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-#endif
-#ifndef NB_CLONES
-#define NB_CLONES
-#endif
 
 enum { TILE = 256, LANES = 8 };
 

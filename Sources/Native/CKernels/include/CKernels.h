@@ -5,6 +5,7 @@
 //   packed.h     weight matrices repacked for products
 //   products.h   products of activations with packed weights
 //   rows.h       operations on rows: norms, activations, rotary embedding, attention
+//   blocks.h     rows of quantized weights to floats and back
 //
 // Every function works on buffers that its caller owns and sized; none allocates, locks or keeps state, so any number
 // may run at once on separate outputs. Loops marked NB_CLONES are compiled for several instruction sets and chosen when
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blocks.h"
 #include "packed.h"
 #include "products.h"
 #include "rows.h"

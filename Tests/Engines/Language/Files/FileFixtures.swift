@@ -1,0 +1,12 @@
+import Foundation
+
+func fixture(_ name: String) -> String {
+    URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/\(name)").standardized.path
+}
+
+/// A new seed each time, printed so that a failure can be repeated with `NESTBOX_FUZZ_SEED`.
+func fuzzSeed() -> UInt64 {
+    let seed = ProcessInfo.processInfo.environment["NESTBOX_FUZZ_SEED"].flatMap(UInt64.init) ?? .random(in: 0 ... .max)
+    print("fuzz seed \(seed)")
+    return seed
+}
