@@ -65,7 +65,7 @@ extension ModelConfiguration {
         }
         try result.readTokens(source, file)
         if architecture == .bert {
-            result.tokenTypeCount = try source.integer("tokenizer.ggml.token_type_count", in: 0...65_536) ?? 0
+            result.tokenTypeCount = file.tensor(named: "token_types.weight")?.rows ?? 0
             result.normalizesEmbeddings = true
         }
         if let pooling = try source.integer("\(prefix).pooling_type", in: 0...4) {

@@ -20,6 +20,13 @@ public struct StoredTensor: @unchecked Sendable {
         self.owner = owner
     }
 
+    /// A tensor of our own.
+    init(_ name: String, _ values: [Float], _ shape: [Int]) {
+        let copy = OwnedBytes(4 * values.count)
+        values.withUnsafeBytes { copy.bytes.copyMemory(from: $0) }
+        self.init(name: name, dtype: .f32, shape: shape, bytes: UnsafeRawBufferPointer(copy.bytes), owner: copy)
+    }
+
     public var elementCount: Int { shape.reduce(1, *) }
     /// The elements of the last dimension.
     public var columns: Int { shape.last ?? 1 }

@@ -37,12 +37,12 @@ public struct RotaryEmbedding: Sendable, Hashable {
 
     /// Radians per position for each of the `dimensions / 2` pairs.
     public func frequencies() -> [Double] {
-        let plain = (0..<dimensions / 2).map { pow(base, -Double(2 * $0) / Double(dimensions)) }
+        let plain = plainFrequencies
         switch scaling {
         case .none: return plain
         case .linear(let factor): return plain.map { $0 / factor }
         case .factors(let factors): return zip(plain, factors).map { $0 / Double($1) }
-        case .llama3: return zip(plain, llama3Factors(plain) ?? []).map { $0 / $1 }
+        case .llama3: return zip(plain, llama3Factors() ?? []).map { $0 / $1 }
         case .yarn(let factor, let context, let betaFast, let betaSlow, _):
             // The pair that turns `rotations` times over the original context.
             func pair(_ rotations: Double) -> Double {
@@ -58,6 +58,10 @@ public struct RotaryEmbedding: Sendable, Hashable {
         }
     }
 
+    private var plainFrequencies: [Double] {
+        (0..<dimensions / 2).map { pow(base, -Double(2 * $0) / Double(dimensions)) }
+    }
+
     /// What cosine and sine are multiplied by.
     public var attentionFactor: Double {
         if case .yarn(_, _, _, _, let factor) = scaling { factor } else { 1 }
@@ -67,9 +71,9 @@ public struct RotaryEmbedding: Sendable, Hashable {
     static func yarnMagnitude(_ factor: Double) -> Double { factor <= 1 ? 1 : 0.1 * log(factor) + 1 }
 
     /// What Llama 3's scaling divides each frequency by; nil for other scalings. GGUF stores these.
-    func llama3Factors(_ plain: [Double]) -> [Double]? {
+    func llama3Factors() -> [Double]? {
         guard case .llama3(let factor, let low, let high, let context) = scaling else { return nil }
-        return plain.map { frequency in
+        return plainFrequencies.map { frequency in
             let waves = Double(context) * frequency / (2 * .pi)
             if waves > high { return 1 }
             if waves < low { return factor }
