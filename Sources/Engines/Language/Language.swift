@@ -13,9 +13,12 @@
 // Tokenizers
 //   Tokenizer                                   text into token ids and back; `TokenStream` gives an answer's text as it comes
 //   TokenizerMetadata, Tokenizer+Metadata       what GGUF files say
+//   TokenizerFile, TokenizerJSON                what `tokenizer.json` says
 //   AddedTokens                                 control tokens and added words, found in a text before all else
+//   Normalizer                                  what becomes of a text before it is cut
 //   PreTokenizer, WordScanner                   how texts are cut into words
 //   BytePairModel, BytePairMerger               byte-pair encoding
+//   WordPieceModel                              WordPiece
 //   Vocabulary, ByteStrings, ByteTrie, WordCache, ScalarClass
 //
 // Templates

@@ -15,12 +15,10 @@ struct ScalarClass: OptionSet, Sendable {
     static let mark = ScalarClass(rawValue: 8)
     /// `\p{P}`
     static let punctuation = ScalarClass(rawValue: 16)
-    /// `\p{C}`: control, format, private use, not assigned
-    static let other = ScalarClass(rawValue: 32)
+    /// `\p{Cc}`, `\p{Cf}`, `\p{Co}`
+    static let control = ScalarClass(rawValue: 32)
     /// `\p{Mn}`
     static let nonspacingMark = ScalarClass(rawValue: 64)
-    /// `\p{S}`
-    static let symbol = ScalarClass(rawValue: 128)
 
     static let word: ScalarClass = [.letter, .number, .space]
 
@@ -56,8 +54,9 @@ struct ScalarClass: OptionSet, Sendable {
             // Asking the runtime costs 60 ns a scalar. These ranges are fixed by Unicode's stability policy.
             switch page {
             case 0x34...0x4C, 0x4E...0x9E, 0xAC...0xD6, 0x200...0x2A5: [UInt8](repeating: letter.rawValue, count: 256)
-            case 0xD8...0xF8, 0x400...0xDFF, 0xE02...0x10FF: [UInt8](repeating: other.rawValue, count: 256)
-            default: (page << 8...page << 8 | 0xFF).map { Unicode.Scalar($0).map(classOf)?.rawValue ?? other.rawValue }
+            case 0xE0...0xF8: [UInt8](repeating: control.rawValue, count: 256)
+            case 0x400...0xDFF, 0xE02...0xEFF: [UInt8](repeating: 0, count: 256)
+            default: (page << 8...page << 8 | 0xFF).map { Unicode.Scalar($0).map(classOf)?.rawValue ?? 0 }
             }
         }
     }
@@ -73,10 +72,10 @@ struct ScalarClass: OptionSet, Sendable {
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
             .finalPunctuation, .otherPunctuation:
             return .punctuation
-        case .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol: return .symbol
+        case .control, .format, .privateUse: return space.union(.control)
         case .spaceSeparator, .lineSeparator, .paragraphSeparator: return space
-        case .control, .format, .surrogate, .privateUse, .unassigned: return space.union(.other)
-        @unknown default: return .other
+        case .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol, .surrogate, .unassigned: return []
+        @unknown default: return []
         }
     }
 }

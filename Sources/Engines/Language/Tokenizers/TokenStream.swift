@@ -6,20 +6,25 @@ public struct TokenStream: Sendable {
     /// The beginning of a character whose other bytes have not come yet: three bytes at most.
     private var pending: [UInt8] = []
 
-    public init(_ tokenizer: Tokenizer, skipSpecial: Bool = true) {
+    private var isStart: Bool
+
+    /// - Parameter isStart: whether the tokens begin a text. Where words bring their space with them the first one
+    ///   loses it. False for what continues a prompt.
+    public init(_ tokenizer: Tokenizer, skipSpecial: Bool = true, isStart: Bool = true) {
         self.tokenizer = tokenizer
         self.skipSpecial = skipSpecial
+        self.isStart = isStart && tokenizer.dropsFirstSpace
     }
 
     /// The text that is complete with this token: empty while a character is not.
     public mutating func append(_ id: Int32) -> String {
-        if tokenizer.isSpecial(id) {
-            if skipSpecial { return "" }
-            // A control token ends whatever was begun before it.
-            let text = finish()
-            return text + String(decoding: tokenizer.bytes(of: id), as: UTF8.self)
+        if skipSpecial, tokenizer.isSpecial(id) { return "" }
+        var bytes = tokenizer.bytes(of: id)
+        if isStart, !bytes.isEmpty {
+            if bytes.first == 0x20 { bytes.removeFirst() }
+            isStart = false
         }
-        pending += tokenizer.bytes(of: id)
+        pending += bytes
         let complete = pending.count - Self.incompleteTail(pending)
         guard complete > 0 else { return "" }
         let text = String(decoding: pending[..<complete], as: UTF8.self)

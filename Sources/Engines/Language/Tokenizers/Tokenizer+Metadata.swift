@@ -10,10 +10,11 @@ extension Tokenizer {
         try metadata.check()
         switch metadata.model {
         case "gpt2": self.init(try metadata.bytePairParts())
+        case "bert": self.init(try metadata.wordPieceParts())
         default:
             throw NestboxError(
                 .notImplemented, "tokenizer.ggml.model: `\(metadata.model)` is not a kind of tokenizer that is known",
-                hint: "known are gpt2")
+                hint: "known are gpt2 and bert")
         }
     }
 }
@@ -103,10 +104,55 @@ extension TokenizerMetadata {
             pieces: pieces)
         parts.special = try specialTokens(vocabulary, isSpecial)
         parts.preTokenizers = style.preTokenizers
+        parts.needsText = false
         if addBOSToken ?? style.addsBOS {
             parts.prefix = try needed(parts.special.bos, "bos_token_id", "add_bos_token")
         }
         if addEOSToken ?? false { parts.suffix = try needed(parts.special.eos, "eos_token_id", "add_eos_token") }
+        return parts
+    }
+
+    // MARK: bert
+
+    /// Converters spell tokens that begin a word with U+2581 in front, and those that continue one without `##`.
+    fileprivate func wordPieceParts() throws -> Tokenizer.Parts {
+        let vocabulary = Vocabulary(tokens)
+        let isSpecial = tokens.indices.map { [.control, .unknown].contains(type($0)) }
+        let space = Array("▁".utf8)
+        var trie = ByteTrie()
+        var pieces = ByteStrings()
+        for index in tokens.indices {
+            let token = tokens[index]
+            pieces.append(
+                token.starts(with: space) || isSpecial[index]
+                    ? [0x20] + token.dropFirst(isSpecial[index] ? 0 : 3) : Array(token))
+            if !isSpecial[index], !token.isEmpty { try trie.insert(token, Int32(index)) }
+        }
+        guard let unknown = try id(unknownTokenID, "unknown_token_id") ?? vocabulary.id("[UNK]".utf8) else {
+            throw NestboxError.invalid("tokenizer.ggml.unknown_token_id is missing, and words may be unknown")
+        }
+        let model = WordPieceModel(trie: trie, initial: trie.node(space), continuing: ByteTrie.root, unknown: unknown)
+        var parts = Tokenizer.Parts(
+            vocabulary: vocabulary, model: .wordPiece(model), isSpecial: isSpecial, added: try addedTokens(),
+            pieces: pieces)
+        parts.special = try specialTokens(vocabulary, isSpecial)
+        parts.special.unknown = unknown
+        let lowercases = normalizerLowercase ?? true
+        parts.normalizers = [
+            .bert(
+                cleanText: true, spaceChinese: true, stripAccents: normalizerStripAccents ?? lowercases,
+                lowercase: lowercases)
+        ]
+        parts.preTokenizers = [.bert]
+        parts.dropsFirstSpace = true
+        if addBOSToken ?? true {
+            parts.prefix = try needed(
+                parts.special.cls ?? parts.special.bos ?? vocabulary.id("[CLS]".utf8), "cls_token_id", "add_bos_token")
+        }
+        if addSEPToken ?? true {
+            parts.suffix = try needed(
+                parts.special.separator ?? vocabulary.id("[SEP]".utf8), "seperator_token_id", "add_sep_token")
+        }
         return parts
     }
 

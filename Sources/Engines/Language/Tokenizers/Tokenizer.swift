@@ -9,6 +9,7 @@ import Synchronization
 public final class Tokenizer: Sendable {
     enum Model: Sendable {
         case bytePair(BytePairModel)
+        case wordPiece(WordPieceModel)
     }
 
     /// What a file describes. The parts that are not there leave the text as it is.
@@ -18,11 +19,20 @@ public final class Tokenizer: Sendable {
         var special = SpecialTokens()
         var isSpecial: [Bool]
         var added: AddedTokens
+        var normalizers: [Normalizer] = []
+        /// Added tokens that are looked for in the normalized text.
+        var addedNormalized: AddedTokens?
         var preTokenizers: [PreTokenizer] = []
         var prefix: [Int32] = []
         var suffix: [Int32] = []
         /// What each token adds to a text.
         var pieces: ByteStrings
+        /// A text does not begin with the space that its first token brings.
+        var dropsFirstSpace = false
+        /// Nothing but UTF-8 can be encoded.
+        var needsText = true
+        /// How many tokens `tokenizer.json` cuts texts to.
+        var truncation: Int?
     }
 
     private let parts: Parts
@@ -37,6 +47,9 @@ public final class Tokenizer: Sendable {
 
     public var vocabularySize: Int { parts.vocabulary.count }
     public var special: SpecialTokens { parts.special }
+    /// How many tokens `tokenizer.json` says that texts are cut to. Nothing here does so.
+    public var truncation: Int? { parts.truncation }
+    var dropsFirstSpace: Bool { parts.dropsFirstSpace }
 
     /// The token ids of `text`.
     ///
@@ -60,10 +73,24 @@ public final class Tokenizer: Sendable {
             throw NestboxError(
                 .payloadTooLarge, "the text has \(text.count) bytes", hint: "cut it before it is tokenized")
         }
+        if parts.needsText, !isText(text) {
+            return try encode(
+                String(decoding: text, as: UTF8.self), addSpecialTokens: addSpecialTokens, parseSpecial: parseSpecial)
+        }
         // Another thread may be encoding a long text: then this one does without what was learnt.
         if let ids = cache.withLockIfAvailable({ encode(text, addSpecialTokens, parseSpecial, &$0) }) { return ids }
         var own = WordCache()
         return encode(text, addSpecialTokens, parseSpecial, &own)
+    }
+
+    private func isText(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var index = 0
+        while index < text.count {
+            let length = decodeScalar(text, at: index).length
+            if length == 1, text[index] >= 0x80 { return false }
+            index += length
+        }
+        return true
     }
 
     private func encode(
@@ -77,18 +104,38 @@ public final class Tokenizer: Sendable {
             switch part {
             case .token(let id): ids.append(id)
             case .text(let range):
-                var piece = PieceText(Array(text[range]), isStart: range.lowerBound == 0)
-                for step in parts.preTokenizers { step.apply(&piece) }
-                encode(piece, &cache, &merger, into: &ids)
+                var bytes = Array(text[range])
+                for step in parts.normalizers { step.apply(&bytes) }
+                encode(bytes, isStart: range.lowerBound == 0, parseSpecial, &cache, &merger, into: &ids)
             }
         }
         if addSpecialTokens { ids += parts.suffix }
         return ids
     }
 
+    /// A normalized text.
     private func encode(
-        _ piece: PieceText, _ cache: inout WordCache, _ merger: inout BytePairMerger, into ids: inout [Int32]
+        _ text: [UInt8], isStart: Bool, _ parseSpecial: Bool, _ cache: inout WordCache, _ merger: inout BytePairMerger,
+        into ids: inout [Int32]
     ) {
+        guard let added = parts.addedNormalized else {
+            return encode(PieceText(text, isStart: isStart), &cache, &merger, into: &ids)
+        }
+        for part in text.withUnsafeBufferPointer({ added.split($0, parseSpecial: parseSpecial) }) {
+            switch part {
+            case .token(let id): ids.append(id)
+            case .text(let range):
+                let piece = PieceText(Array(text[range]), isStart: isStart && range.lowerBound == 0)
+                encode(piece, &cache, &merger, into: &ids)
+            }
+        }
+    }
+
+    private func encode(
+        _ text: PieceText, _ cache: inout WordCache, _ merger: inout BytePairMerger, into ids: inout [Int32]
+    ) {
+        var piece = text
+        for step in parts.preTokenizers { step.apply(&piece) }
         piece.bytes.withUnsafeBufferPointer { text in
             for word in piece.words {
                 guard word.count <= WordCache.longestWord else {
@@ -107,6 +154,7 @@ public final class Tokenizer: Sendable {
     private func encode(_ word: UnsafeBufferPointer<UInt8>, _ merger: inout BytePairMerger, into ids: inout [Int32]) {
         switch parts.model {
         case .bytePair(let model): model.encode(word, &merger, into: &ids)
+        case .wordPiece(let model): model.encode(word, into: &ids)
         }
     }
 

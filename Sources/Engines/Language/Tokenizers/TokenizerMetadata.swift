@@ -38,6 +38,9 @@ public struct TokenizerMetadata: Sendable {
     public var addSEPToken: Bool?
     public var addSpacePrefix: Bool?
     public var removeExtraWhitespaces: Bool?
+    /// `normalizer.lowercase` and `normalizer.strip_accents`, for `bert`.
+    public var normalizerLowercase: Bool?
+    public var normalizerStripAccents: Bool?
     public var precompiledCharsmap: [UInt8] = []
 
     public init(model: String) {

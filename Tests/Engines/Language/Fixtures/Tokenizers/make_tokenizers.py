@@ -85,7 +85,61 @@ def make():
         processors.ByteLevel(trim_offsets=False),
         processors.TemplateProcessing("<|im_start|> $A", "<|im_start|> $A <|im_start|> $B", [("<|im_start|>", 1)])])
     made["qwen2"] = byte_level(split(QWEN2), normalizers.NFC())
+    made["roberta"] = byte_level(level(add_prefix_space=True, trim_offsets=True), size=340)
+    made["roberta"].post_processor = processors.RobertaProcessing(("<|im_end|>", 2), ("<|im_start|>", 1))
+    made["roberta"].add_tokens([
+        AddedToken("<tool>", lstrip=True, rstrip=True), AddedToken("<solo>", single_word=True, normalized=False)])
+    made["wordpiece"] = word_piece(
+        normalizers.BertNormalizer(), processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)]))
+    made["wordpiece"].add_tokens([AddedToken("<Norm>"), AddedToken("<tool>", lstrip=True, normalized=False)])
+    made["wordpiece-cased"] = word_piece(
+        normalizers.BertNormalizer(lowercase=False, handle_chinese_chars=False),
+        processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2)))
+    made["llama2"] = characters(
+        normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None,
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]))
+    made["mistral"] = characters(
+        normalizers.NFKC(), pre_tokenizers.Metaspace(prepend_scheme="first", split=False),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]))
+    made["unigram"] = Tokenizer(models.Unigram())
+    made["unigram"].normalizer = normalizers.Sequence(
+        [normalizers.Replace(Regex(" {2,}"), " "), normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(),
+         normalizers.Strip()])
+    made["unigram"].pre_tokenizer, made["unigram"].decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    made["unigram"].train_from_iterator(corpus(), trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>", show_progress=False))
     return made
+
+
+def word_piece(normalizer, processor):
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer, t.pre_tokenizer, t.decoder = normalizer, pre_tokenizers.BertPreTokenizer(), decoders.WordPiece()
+    t.train_from_iterator(corpus(), trainers.WordPieceTrainer(
+        vocab_size=500, limit_alphabet=250, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False))
+    t.post_processor = processor
+    return t
+
+
+def characters(normalizer, pre, decoder):
+    t = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    t.normalizer, t.decoder = normalizer, decoder
+    if pre:
+        t.pre_tokenizer = pre
+    else:  # words are for the trainer only: without them it would merge across whole texts
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    t.train_from_iterator(corpus(), trainers.BpeTrainer(
+        vocab_size=560, limit_alphabet=90, special_tokens=special, max_token_length=12, show_progress=False))
+    data = json.loads(t.to_str())
+    data["added_tokens"] = [token for token in data["added_tokens"] if not token["content"].startswith("<0x")]
+    if not pre:
+        data["pre_tokenizer"] = None
+    data["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}
+    return Tokenizer.from_str(json.dumps(data))
 
 
 def main():
