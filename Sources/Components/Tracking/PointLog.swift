@@ -6,8 +6,8 @@ import Synchronization
 
 /// Metric points that are acknowledged and not yet in `telemetry.db`, kept in files beside it so that a killed process loses none.
 ///
-/// A transaction for each request costs more than all else about logging a point. So points are appended to a file, and every few
-/// milliseconds one transaction takes over all of them. Storing a point twice stores it once, and the order does not matter: after a
+/// A transaction for each request costs more than all else about logging a point. So points are appended to a file, and ten times a
+/// second one transaction takes over all of them. Storing a point twice stores it once, and the order does not matter: after a
 /// kill everything still in the files is simply stored again.
 ///
 /// Two files take turns. One takes what comes while the points of the other move, which then is free.
@@ -63,7 +63,8 @@ final class PointLog: Sendable {
 
     /// More than these would make the transaction that takes them over a long one.
     private static let mostWaiting = 20_000
-    private static let pause = Duration.milliseconds(25)
+    /// Readers do not wait for it. Longer ones make fewer transactions, each of which costs readers their cached pages.
+    private static let pause = Duration.milliseconds(100)
 
     private let telemetry: Store
     private let state: Mutex<State>
