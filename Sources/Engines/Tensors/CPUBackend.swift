@@ -20,6 +20,10 @@ public final class CPUBackend: Backend {
     /// Where a product keeps its rounded activations; grows to the largest product so far.
     private let scratch = Mutex<DeviceBuffer?>(nil)
 
+    /// Where the next weights go: large regions on huge pages read an eighth faster than many small mappings. A region is
+    /// given back when the last matrix in it is gone.
+    private let region = Mutex(Region())
+
     public init(threads: Int) throws {
         team = try ThreadTeam(width: threads)
     }
@@ -83,8 +87,8 @@ public final class CPUBackend: Backend {
             total = sum
             return size
         }
-        let buffer = try makeBuffer(byteCount: total)
-        var offset = 0
+        let (buffer, start) = try place(byteCount: total)
+        var offset = start
         var matrices: [nb_matrix] = []
         for (part, size) in zip(parts, sizes) {
             let target = (buffer.address + offset).assumingMemoryBound(to: UInt8.self)
@@ -92,7 +96,36 @@ public final class CPUBackend: Backend {
             matrices.append(nb_matrix(dtype: part.dtype.rawValue, rows: part.rows, columns: part.columns, data: target))
             offset += (size + 63) / 64 * 64
         }
-        return PackedWeights(parts: parts, matrices: matrices, buffer: buffer)
+        return PackedWeights(parts: parts, matrices: matrices, buffer: buffer, byteCount: total)
+    }
+
+    /// Room for weights in the present region, or in a new one.
+    private func place(byteCount: Int) throws -> (DeviceBuffer, Int) {
+        try region.withLock { region in
+            if let buffer = region.buffer, buffer.byteCount - region.used >= byteCount {
+                defer { region.used += byteCount }
+                return (buffer, region.used)
+            }
+            let huge = 2 << 20, size = (max(byteCount, 64 << 20) + huge - 1) / huge * huge
+            let whole = mmap(
+                nil, size + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            guard let whole, whole != MAP_FAILED else {
+                throw NestboxError(
+                    .unavailable, "there is no memory for \(byteCount) bytes of weights",
+                    hint: "use a smaller model or a stronger quantization")
+            }
+            let address = UnsafeMutableRawPointer(
+                bitPattern: (UInt(bitPattern: whole) + UInt(huge) - 1) / UInt(huge) * UInt(huge))!
+            #if os(Linux)
+            madvise(address, size, MADV_HUGEPAGE)
+            #endif
+            nonisolated(unsafe) let mapping = whole
+            let buffer = DeviceBuffer(device: .cpu, address: address, byteCount: size) { _ in
+                munmap(mapping, size + huge)
+            }
+            region = Region(buffer: buffer, used: byteCount)
+            return (buffer, 0)
+        }
     }
 
     private func packedSize(_ part: WeightSource) throws -> Int {
@@ -170,19 +203,25 @@ public final class CPUBackend: Backend {
     }
 }
 
+/// Held weakly: the matrices in it keep it.
+private struct Region {
+    weak var buffer: DeviceBuffer?
+    var used = 0
+}
+
 /// Weights in the layout of `packed.c`.
 private final class PackedWeights: WeightMatrix, @unchecked Sendable {
     // Unchecked: as its superclass.
     let matrices: UnsafeMutableBufferPointer<nb_matrix>
     let buffer: DeviceBuffer
 
-    init(parts: [WeightSource], matrices: [nb_matrix], buffer: DeviceBuffer) {
+    init(parts: [WeightSource], matrices: [nb_matrix], buffer: DeviceBuffer, byteCount: Int) {
         self.matrices = .allocate(capacity: matrices.count)
         _ = self.matrices.initialize(from: matrices)
         self.buffer = buffer
         super.init(
             rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns, dtypes: parts.map(\.dtype),
-            byteCount: buffer.byteCount)
+            byteCount: byteCount)
     }
 
     deinit { matrices.deallocate() }

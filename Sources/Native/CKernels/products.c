@@ -8,7 +8,9 @@
 
 #include <stdatomic.h>
 
-enum { CHUNK = 8, PANEL_BLOCKS = 24 };
+// CHUNK groups at a time. Blocks of a panel that stays in the first cache, spread and not; from SPREAD_TOKENS tokens on
+// it pays to spread.
+enum { CHUNK = 24, SPREAD_BLOCKS = 3, PANEL_BLOCKS = 24, SPREAD_TOKENS = 9 };
 
 static inline size_t round_up_64(size_t n) { return (n + 63) / 64 * 64; }
 
@@ -103,17 +105,46 @@ typedef struct {
 } product;
 
 // Adds bias and what is there, and stores `used` rows of one token.
-static void store(const product *work, size_t t, size_t row, size_t used, const float *acc) {
-    float *out = work->out + t * work->outStride + row;
-    const float *bias = work->bias ? work->bias + row : NULL;
-    for (size_t r = 0; r < used; r++) {
-        float value = bias ? acc[r] + bias[r] : acc[r];
-        out[r] = work->accumulate ? out[r] + value : value;
+static inline void store(const product *work, size_t t, size_t row, size_t used, const float *restrict acc) {
+    float *restrict out = work->out + t * work->outStride + row;
+    const float *restrict bias = work->bias ? work->bias + row : NULL;
+    float value[GROUP];
+    memcpy(value, acc, sizeof value);
+    if (used == GROUP && !bias && !work->accumulate) {
+        memcpy(out, value, sizeof value);
+        return;
     }
+    if (bias)
+        for (size_t r = 0; r < used; r++) value[r] += bias[r];
+    if (work->accumulate)
+        for (size_t r = 0; r < used; r++) value[r] += out[r];
+    for (size_t r = 0; r < used; r++) out[r] = value[r];
 }
 
 static size_t used_rows(const nb_matrix *matrix, size_t group) {
     return matrix->rows - group * GROUP < GROUP ? matrix->rows - group * GROUP : GROUP;
+}
+
+// One tile by spread activations: spreading pays when several groups share it.
+static void spread_tile(const product *work, nb_activations *tile, int width, size_t begin, size_t end, int cold,
+                        float acc[CHUNK][TILE * GROUP]) {
+    nb_layout layout = nb_layout_of(work->matrix.dtype);
+    size_t blocks = work->matrix.columns / BLOCK, groupBytes = nb_group_bytes(layout, work->matrix.columns);
+    _Alignas(64) int8_t q[SPREAD_BLOCKS * TILE * 256];
+    _Alignas(64) float d[SPREAD_BLOCKS * TILE * 8], sums[SPREAD_BLOCKS * TILE * 16];
+    nb_spread panel = {q, d, sums};
+    for (size_t b = 0; b < blocks; b += SPREAD_BLOCKS) {
+        size_t stop = blocks - b < SPREAD_BLOCKS ? blocks : b + SPREAD_BLOCKS;
+        work->set->spreader(tile, b, stop, width, layout.halves, work->set->wide && layout.bits == 8, &panel);
+        for (size_t g = begin; g < end; g++) {
+            const uint8_t *group = work->matrix.data + g * groupBytes;
+            if (cold) {
+                const uint8_t *next = stop < blocks ? nb_block_at(layout, group, stop) : group + (end - begin) * groupBytes;
+                for (int i = 0; i < SPREAD_BLOCKS * layout.block; i += 64) __builtin_prefetch(next + i, 0, 2);
+            }
+            work->set->spread[work->matrix.dtype](group, b, stop, &panel, width, acc[g - begin]);
+        }
+    }
 }
 
 static void quantized_chunk(const product *work, size_t begin, size_t end) {
@@ -126,12 +157,14 @@ static void quantized_chunk(const product *work, size_t begin, size_t end) {
         nb_activations tile = tile_at(work->activations, first, blocks);
         size_t panel = width > 4 ? PANEL_BLOCKS : blocks;
         for (size_t g = begin; g < end; g++) memset(acc[g - begin], 0, sizeof(float) * GROUP * (size_t)width);
-        for (size_t b = 0; b < blocks; b += panel)
+        int spread = work->set->spread[work->matrix.dtype] && width >= SPREAD_TOKENS && end - begin >= 4;
+        if (spread) spread_tile(work, &tile, width, begin, end, first == 0, acc);
+        for (size_t b = 0; !spread && b < blocks; b += panel)
             for (size_t g = begin; g < end; g++)
                 kernel(work->matrix.data + g * groupBytes, b, blocks - b < panel ? blocks : b + panel, &tile, width,
                        acc[g - begin]);
-        for (size_t g = begin; g < end; g++)
-            for (int t = 0; t < width; t++)
+        for (int t = 0; t < width; t++)
+            for (size_t g = begin; g < end; g++)
                 store(work, first + (size_t)t, g * GROUP, used_rows(&work->matrix, g), acc[g - begin] + t * GROUP);
     }
 }
@@ -209,18 +242,19 @@ void nb_matmul(nb_team *team, const nb_matrix *parts, size_t partCount, const fl
     }
     products_of_parts all = {work, firstGroup, partCount};
     // Pieces small enough to share evenly, large enough to be worth handing out.
-    size_t groups = firstGroup[partCount], share = groups / ((size_t)nb_team_width(team) * 8);
-    size_t grain = tokens >= TILE ? CHUNK : share < CHUNK ? CHUNK : share / CHUNK * CHUNK;
+    size_t groups = firstGroup[partCount], turn = (size_t)nb_team_width(team) * CHUNK;
+    size_t pieces = (groups + turn - 1) / turn * (size_t)nb_team_width(team), grain = (groups + pieces - 1) / pieces;
     nb_team_ranges(team, groups, grain, multiply, &all);
 }
 
 // The check of a set of kernels against the scalar ones
 
 static int same_product(const nb_product_set *set, uint32_t dtype, uint32_t *state) {
-    enum { COLUMNS = 512, ROWS = 8, TOKENS = 3 };
-    _Alignas(64) uint8_t packed[COLUMNS * ROWS * 4];
-    float x[TOKENS * COLUMNS], out[2][TOKENS * ROWS];
-    _Alignas(64) uint8_t scratch[TOKENS * COLUMNS * 4 + 4096];
+    enum { COLUMNS = 512, ROWS = 32, TOKENS = 11 };
+    enum { META = TOKENS * COLUMNS / BLOCK * sizeof(nb_block_meta) };
+    _Alignas(64) static uint8_t packed[COLUMNS * ROWS * 4], scratch[TOKENS * COLUMNS * 3 + META];
+    static float x[TOKENS * COLUMNS];
+    float out[2][TOKENS * ROWS];
     nb_layout layout = nb_layout_of(dtype);
     size_t bytes = nb_packed_bytes(dtype, ROWS, COLUMNS);
     for (size_t i = 0; i < bytes; i++) packed[i] = (uint8_t)((*state = *state * 1664525u + 1013904223u) >> 24);
@@ -235,14 +269,14 @@ static int same_product(const nb_product_set *set, uint32_t dtype, uint32_t *sta
         x[i] = (float)(int32_t)(*state = *state * 1664525u + 1013904223u) * 0x1p-30f;
     for (int version = 0; version < 2; version++) {
         const nb_product_set *used = version ? set : &nb_products_scalar;
-        nb_activations activations = {(int8_t *)scratch, NULL, (nb_block_meta *)(scratch + TOKENS * COLUMNS)};
-        if (used->wide) activations.wide = (int16_t *)(scratch + TOKENS * COLUMNS * 2);
+        nb_activations activations = {(int8_t *)scratch, NULL, (nb_block_meta *)(scratch + TOKENS * COLUMNS * 3)};
+        if (used->wide) activations.wide = (int16_t *)(scratch + TOKENS * COLUMNS);
         rounding rounded = {used, x, COLUMNS, TOKENS, COLUMNS / BLOCK, activations, used->wide};
         round_tokens(&rounded, 0, TOKENS);
         product work = {used, {dtype, ROWS, COLUMNS, packed}, activations, x, COLUMNS, out[version], ROWS, TOKENS,
                         NULL, 0};
-        if (layout.perHeader) quantized_chunk(&work, 0, 1);
-        else plain_chunk(&work, 0, 1);
+        if (layout.perHeader) quantized_chunk(&work, 0, ROWS / GROUP);
+        else plain_chunk(&work, 0, ROWS / GROUP);
     }
     return memcmp(out[0], out[1], sizeof out[0]) == 0;
 }

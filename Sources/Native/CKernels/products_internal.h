@@ -24,6 +24,21 @@ typedef struct {
 typedef void (*nb_block_kernel)(const uint8_t *group, size_t begin, size_t end, const nb_activations *tile, int tokens,
                                 float *acc);
 
+/// Activations of a panel, each four columns repeated in all eight lanes so that a product takes them from memory:
+/// [block][token][8][32 bytes], for wide kernels as int16 [block][token][8][4 columns, four times].
+typedef struct {
+    int8_t *q;
+    float *d, *sums;  ///< [block][token][8] and, for types with `halves` 2, [block][token][2][8]
+} nb_spread;
+
+/// acc [token][8] += blocks begin ..< end of a group times spread activations, whose block 0 is `begin`.
+typedef void (*nb_spread_kernel)(const uint8_t *group, size_t begin, size_t end, const nb_spread *panel, int tokens,
+                                 float *acc);
+
+/// Spreads blocks begin ..< end of a tile.
+typedef void (*nb_spreader)(const nb_activations *tile, size_t begin, size_t end, int tokens, int halves, int wide,
+                            nb_spread *panel);
+
 /// Rounds the blocks of one token: writes block b to q + b * step bytes (wide likewise) and meta + b * step / 32.
 typedef void (*nb_quantizer)(const float *x, size_t blocks, size_t step, int8_t *q, int16_t *wide, nb_block_meta *meta);
 
@@ -36,6 +51,8 @@ typedef struct {
     nb_block_kernel block[32];
     nb_quantizer quantize;
     nb_plain_kernel plain[32];
+    nb_spread_kernel spread[32];  ///< null where a kernel prefers the activations as they are
+    nb_spreader spreader;
     int wide;  ///< whether 8-bit kernels want int16 activations
 } nb_product_set;
 

@@ -137,37 +137,40 @@ INLINE __m256i x86_four(const int8_t *q) {
 }
 
 // Sum over groups `from` ..< `to` of w[g] · q[4 g …], unsigned times signed.
-INLINE __m256i x86_dot(const __m256i *w, const int8_t *q, int from, int to, int bits) {
+// `spread` activations are there eight times, 32 bytes for four.
+INLINE __m256i x86_dot(const __m256i *w, const int8_t *q, int from, int to, int bits, int spread) {
+#define X86_FOUR(g) (spread ? x86_load((const uint8_t *)q + 32 * (g)) : x86_four(q + 4 * (g)))
 #ifdef DPBUSD
     (void)bits;
     __m256i sum = _mm256_setzero_si256();
-    for (int g = from; g < to; g++) sum = DPBUSD(sum, w[g], x86_four(q + 4 * g));
+    for (int g = from; g < to; g++) sum = DPBUSD(sum, w[g], X86_FOUR(g));
     return sum;
 #else
     const __m256i ones = _mm256_set1_epi16(1);
     int run = bits <= 4 ? 8 : bits == 5 ? 4 : 2;
     __m256i total = _mm256_setzero_si256();
     for (int g = from; g < to; g += run) {
-        __m256i sum = _mm256_maddubs_epi16(w[g], x86_four(q + 4 * g));
+        __m256i sum = _mm256_maddubs_epi16(w[g], X86_FOUR(g));
         for (int i = g + 1; i < g + run && i < to; i++)
-            sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w[i], x86_four(q + 4 * i)));
+            sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w[i], X86_FOUR(i)));
         __m256i part = _mm256_madd_epi16(sum, ones);
         total = g == from ? part : _mm256_add_epi32(total, part);
     }
     return total;
 #endif
+#undef X86_FOUR
 }
 
 INLINE __m256 x86_add_block(uint32_t dtype, const x86_block *w, const int8_t *q, const nb_block_meta *meta, __m256 acc) {
     nb_layout layout = nb_layout_of(dtype);
     __m256 d = _mm256_broadcast_ss(&meta->d);
     if (layout.halves == 1) {
-        __m256 dot = _mm256_cvtepi32_ps(x86_dot(w->w, q, 0, 8, layout.bits));
+        __m256 dot = _mm256_cvtepi32_ps(x86_dot(w->w, q, 0, 8, layout.bits, 0));
         acc = _mm256_fmadd_ps(dot, _mm256_mul_ps(w->scale[0], d), acc);
         return _mm256_fmadd_ps(w->min[0], _mm256_broadcast_ss(&meta->sum), acc);
     }
     for (int h = 0; h < 2; h++) {
-        __m256 dot = _mm256_cvtepi32_ps(x86_dot(w->w, q, 4 * h, 4 * h + 4, layout.bits));
+        __m256 dot = _mm256_cvtepi32_ps(x86_dot(w->w, q, 4 * h, 4 * h + 4, layout.bits, 0));
         acc = _mm256_fmadd_ps(dot, _mm256_mul_ps(w->scale[h], d), acc);
         acc = _mm256_fmadd_ps(w->min[h], _mm256_broadcast_ss(h ? &meta->high : &meta->low), acc);
     }
@@ -179,8 +182,12 @@ INLINE void x86_unsigned(uint32_t dtype, const uint8_t *group, size_t begin, siz
     const int8_t *q = tile->q + begin * (size_t)tokens * BLOCK;
     const nb_block_meta *meta = tile->meta + begin * (size_t)tokens;
     if (tokens == 1) {
+        // Weights are read once from memory: the processor's own prefetch stops at every page.
+        const char *ahead = (const char *)nb_block_at(nb_layout_of(dtype), group, begin) + 2048;
         __m256 sum = _mm256_loadu_ps(acc);
         for (size_t b = begin; b < end; b++, q += BLOCK, meta++) {
+            for (int i = 0; i < nb_layout_of(dtype).block; i += 64) _mm_prefetch(ahead + i, _MM_HINT_T0);
+            ahead += nb_layout_of(dtype).block;
             x86_block w = x86_load_block(dtype, group, b);
             sum = x86_add_block(dtype, &w, q, meta, sum);
         }
@@ -255,6 +262,114 @@ INLINE void x86_signed(uint32_t dtype, const uint8_t *group, size_t begin, size_
         }
     }
 }
+#endif
+
+// The same on spread activations
+
+KERNEL void x86_spread(const nb_activations *tile, size_t begin, size_t end, int tokens, int halves, int wide,
+                       nb_spread *panel) {
+    size_t count = (end - begin) * (size_t)tokens, first = begin * (size_t)tokens;
+    const nb_block_meta *meta = tile->meta + first;
+    for (size_t i = 0; i < count; i++, meta++) {
+        int8_t *out = panel->q + i * 256;
+        for (int g = 0; g < 8; g++) {
+            int64_t four = 0;
+            if (wide) memcpy(&four, tile->wide + (first + i) * BLOCK + 4 * g, 8);
+            else memcpy(&four, tile->q + (first + i) * BLOCK + 4 * g, 4);
+            __m256i v = wide ? _mm256_set1_epi64x(four) : _mm256_set1_epi32((int32_t)four);
+            _mm256_storeu_si256((__m256i *)(out + 32 * g), v);
+        }
+        _mm256_storeu_ps(panel->d + i * 8, _mm256_broadcast_ss(&meta->d));
+        if (wide) continue;
+        if (halves == 1) {
+            _mm256_storeu_ps(panel->sums + i * 8, _mm256_broadcast_ss(&meta->sum));
+        } else {
+            _mm256_storeu_ps(panel->sums + i * 16, _mm256_broadcast_ss(&meta->low));
+            _mm256_storeu_ps(panel->sums + i * 16 + 8, _mm256_broadcast_ss(&meta->high));
+        }
+    }
+}
+
+INLINE void x86_unsigned_spread(uint32_t dtype, const uint8_t *group, size_t begin, size_t end, const nb_spread *panel,
+                                int tokens, float *acc) {
+    nb_layout layout = nb_layout_of(dtype);
+    const int8_t *q = panel->q;
+    const float *d = panel->d, *sums = panel->sums;
+    for (size_t b = begin; b < end; b++) {
+        x86_block w = x86_load_block(dtype, group, b);
+        float *a = acc;
+        for (int t = 0; t < tokens; t++, q += 256, d += 8, sums += 8 * layout.halves, a += GROUP) {
+            __m256 sum = _mm256_loadu_ps(a), scale = _mm256_loadu_ps(d);
+            int columns = layout.halves == 1 ? 8 : 4;
+            for (int h = 0; h < layout.halves; h++) {
+                __m256 dot = _mm256_cvtepi32_ps(x86_dot(w.w, q, columns * h, columns * (h + 1), layout.bits, 1));
+                sum = _mm256_fmadd_ps(dot, _mm256_mul_ps(w.scale[h], scale), sum);
+                sum = _mm256_fmadd_ps(w.min[h], _mm256_loadu_ps(sums + 8 * h), sum);
+            }
+            _mm256_storeu_ps(a, sum);
+        }
+    }
+}
+
+#ifndef DPBUSD
+INLINE void x86_signed_spread(uint32_t dtype, const uint8_t *group, size_t begin, size_t end, const nb_spread *panel,
+                              int tokens, float *acc) {
+    const int8_t *q = panel->q;
+    const float *d = panel->d;
+    for (size_t b = begin; b < end; b++, q += 256 * tokens) {
+        x86_block block = x86_load_block(dtype, group, b);
+        __m256i sums[TILE][2];
+        for (int half = 0; half < 2; half++) {
+            __m256i low[4], high[4];
+            for (int g = 0; g < 4; g++) {
+                low[g] = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(block.w[4 * half + g]));
+                high[g] = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(block.w[4 * half + g], 1));
+            }
+            for (int t = 0; t < tokens; t++) {
+                const uint8_t *x = (const uint8_t *)q + 256 * t + 128 * half;
+                __m256i p = _mm256_madd_epi16(low[0], x86_load(x)), r = _mm256_madd_epi16(high[0], x86_load(x));
+                for (int g = 1; g < 4; g++) {
+                    p = _mm256_add_epi32(p, _mm256_madd_epi16(low[g], x86_load(x + 32 * g)));
+                    r = _mm256_add_epi32(r, _mm256_madd_epi16(high[g], x86_load(x + 32 * g)));
+                }
+                if (half == 0) {
+                    sums[t][0] = p;
+                    sums[t][1] = r;
+                    continue;
+                }
+                __m256i both = _mm256_hadd_epi32(_mm256_add_epi32(p, sums[t][0]), _mm256_add_epi32(r, sums[t][1]));
+                __m256 dot = _mm256_cvtepi32_ps(_mm256_permute4x64_epi64(both, 0xD8));
+                float *a = acc + t * GROUP;
+                __m256 scale = _mm256_mul_ps(block.scale[0], _mm256_loadu_ps(d + 8 * t));
+                _mm256_storeu_ps(a, _mm256_fmadd_ps(dot, scale, _mm256_loadu_ps(a)));
+            }
+        }
+        d += 8 * tokens;
+    }
+}
+#endif
+
+#define X86_SPREAD(name, dtype, body)                                                                              \
+    KERNEL void name(const uint8_t *group, size_t begin, size_t end, const nb_spread *panel, int tokens,           \
+                     float *acc) {                                                                                 \
+        body(dtype, group, begin, end, panel, tokens, acc);                                                        \
+    }
+X86_SPREAD(q4_0_spread, NB_Q4_0, x86_unsigned_spread)
+X86_SPREAD(q4_1_spread, NB_Q4_1, x86_unsigned_spread)
+X86_SPREAD(q5_0_spread, NB_Q5_0, x86_unsigned_spread)
+X86_SPREAD(q5_1_spread, NB_Q5_1, x86_unsigned_spread)
+X86_SPREAD(q2_K_spread, NB_Q2_K, x86_unsigned_spread)
+X86_SPREAD(q3_K_spread, NB_Q3_K, x86_unsigned_spread)
+X86_SPREAD(q4_K_spread, NB_Q4_K, x86_unsigned_spread)
+X86_SPREAD(q5_K_spread, NB_Q5_K, x86_unsigned_spread)
+X86_SPREAD(q6_K_spread, NB_Q6_K, x86_unsigned_spread)
+#ifdef DPBUSD
+// dpbusd wants the sign of each weight moved to the activation: nothing to gain from activations in memory.
+#define q8_0_spread NULL
+#define iq4_nl_spread NULL
+#else
+X86_SPREAD(q8_0_spread, NB_Q8_0, x86_signed_spread)
+X86_SPREAD(iq4_nl_spread, NB_IQ4_NL, x86_signed_spread)
 #endif
 
 #define X86_KERNEL(name, dtype, body)                                                                              \
@@ -376,6 +491,10 @@ static int x86_fill(nb_product_set *set, const char *name, int wide) {
                   [NB_Q6_K] = q6_K},
         .quantize = x86_quantize,
         .plain = {[NB_F32] = f32, [NB_F16] = f16, [NB_BF16] = bf16},
+        .spread = {[NB_Q4_0] = q4_0_spread, [NB_Q4_1] = q4_1_spread, [NB_Q5_0] = q5_0_spread, [NB_Q5_1] = q5_1_spread,
+                   [NB_Q2_K] = q2_K_spread, [NB_Q3_K] = q3_K_spread, [NB_Q4_K] = q4_K_spread, [NB_Q5_K] = q5_K_spread,
+                   [NB_Q6_K] = q6_K_spread, [NB_Q8_0] = q8_0_spread, [NB_IQ4_NL] = iq4_nl_spread},
+        .spreader = x86_spread,
         .wide = wide,
     };
     return 1;
