@@ -33,6 +33,18 @@ public final class FileMapping: @unchecked Sendable {
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count)
     }
 
+    /// A copy of a whole file. Throws when it has more than `most` bytes.
+    static func contents(_ path: String, most: Int) throws -> Data {
+        let mapping = try FileMapping(path)
+        // The pointer alone would not keep the mapping.
+        return try withExtendedLifetime(mapping) {
+            guard mapping.bytes.count <= most else {
+                throw NestboxError.invalid("\(path) has \(mapping.bytes.count) bytes; at most \(most) are read")
+            }
+            return Data(mapping.bytes)
+        }
+    }
+
     /// Asks the system to bring the pages of `part` soon.
     public func prefetch(_ part: UnsafeRawBufferPointer) { advise(part, MADV_WILLNEED, inside: false) }
 

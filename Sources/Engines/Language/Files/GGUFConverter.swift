@@ -148,7 +148,7 @@ public struct GGUFConverter: Sendable {
     ) throws {
         guard type != tensor.dtype else {
             bytes += tensor.bytes.count
-            return try sink(tensor.bytes)
+            return try tensor.withUnsafeBytes(sink)
         }
         guard tensor.elementCount > 0, let rowBytes = type.rowBytes(tensor.columns) else { return }
         let rowsPerPiece = max(1, (1 << 16) / tensor.columns), piecesPerBatch = 4 * pool.width
@@ -167,7 +167,7 @@ public struct GGUFConverter: Sendable {
                 }
             }
             if let error = failure.withLock({ $0 }) { throw error }
-            try sink(UnsafeRawBufferPointer(batch.bytes))
+            try withExtendedLifetime(batch) { try sink(UnsafeRawBufferPointer(batch.bytes)) }
             bytes += rows * rowBytes
         }
     }

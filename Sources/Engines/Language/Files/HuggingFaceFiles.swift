@@ -37,7 +37,7 @@ struct HuggingFaceFiles {
         normalizes = modules.contains { $0["type"]?.stringValue?.hasSuffix(".Normalize") == true }
     }
 
-    private static let largest = 64 << 20
+    static let largest = 64 << 20
 
     static func json(_ path: String) throws -> ConfigurationSource? {
         guard let value = try value(path) else { return nil }
@@ -63,10 +63,6 @@ struct HuggingFaceFiles {
 
     private static func data(_ path: String) throws -> Data? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let mapping = try FileMapping(path)
-        guard mapping.bytes.count <= largest else {
-            throw NestboxError.invalid("\(path) has \(mapping.bytes.count) bytes; at most \(largest) are read")
-        }
-        return Data(mapping.bytes)
+        return try FileMapping.contents(path, most: largest)
     }
 }

@@ -33,6 +33,11 @@ public struct StoredTensor: @unchecked Sendable {
     public var rows: Int { columns == 0 ? 0 : elementCount / columns }
     public var rowBytes: Int { rows == 0 ? 0 : bytes.count / rows }
 
+    /// Calls `body` with the bytes. The pointer in `bytes` alone does not keep a tensor that no variable holds.
+    public func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try withExtendedLifetime(owner) { try body(bytes) }
+    }
+
     public func row(_ index: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: bytes[index * rowBytes..<(index + 1) * rowBytes])
     }
@@ -40,7 +45,7 @@ public struct StoredTensor: @unchecked Sendable {
     /// All elements as floats.
     public func floats() throws -> [Float] {
         do {
-            return try BlockCodec.dequantize(dtype, bytes)
+            return try withUnsafeBytes { try BlockCodec.dequantize(dtype, $0) }
         } catch let error as NestboxError {
             throw NestboxError(error.code, "tensor `\(name)`: \(error.message)", hint: error.hint)
         }

@@ -109,6 +109,6 @@ public struct PretrainedModel: Sendable {
         }
         let path = directory + "/tokenizer.json"
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        return Data(try FileMapping(path).bytes)
+        return try FileMapping.contents(path, most: HuggingFaceFiles.largest)
     }
 }

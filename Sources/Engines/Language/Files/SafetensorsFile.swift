@@ -36,6 +36,7 @@ public enum SafetensorsFile {
         let header = try JSONReader.parse(
             reader.take(size, "the header"), what: "\(path): the header", deepest: 4)
         let data = UnsafeRawBufferPointer(rebasing: bytes[reader.position...])
+        let texts = try self.metadata(header, path)
         var entries = try (header.objectValue ?? [:]).filter { $0.key != "__metadata__" }.map { name, value in
             try entry(name, value, path)
         }
@@ -67,7 +68,7 @@ public enum SafetensorsFile {
             tensors.append(StoredTensor(name: entry.name, dtype: dtype, shape: entry.shape, bytes: bytes, owner: owner))
         }
         return ModelFile(
-            path: path, format: .safetensors, tensors: tensors, metadata: try metadata(header, path),
+            path: path, format: .safetensors, tensors: tensors, metadata: texts,
             otherTensors: others)
     }
 

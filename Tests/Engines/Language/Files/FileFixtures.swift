@@ -10,3 +10,11 @@ func fuzzSeed() -> UInt64 {
     print("fuzz seed \(seed)")
     return seed
 }
+
+/// Runs `body` with a directory that is removed afterwards.
+func inDirectory(_ body: (String) throws -> Void) throws {
+    let directory = NSTemporaryDirectory() + "/language-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try body(directory)
+}
