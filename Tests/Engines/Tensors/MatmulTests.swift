@@ -134,6 +134,25 @@ import Testing
         }
     }
 
+    /// Packing loses nothing: rows out of it equal what the codecs read from the file's blocks.
+    @Test(arguments: weightTypes) func packedRowsEqualTheCodecs(_ type: DType) throws {
+        var random = Random(state: UInt64(type.rawValue) + 50)
+        let rows = 19, columns = 512
+        let bytes = randomWeights(type, rows: rows, columns: columns, &random)
+        let matrix = try weights(two, type, rows: rows, columns: columns, bytes)
+        let out = try two.makeRows(rows, columns: columns)
+        two.embed(matrix, tokens: (0..<Int32(rows)).map { $0 }, out: out)
+        let got = read(two, out, rows, columns), rowBytes = type.rowBytes(columns)!
+        for r in 0..<rows {
+            var expected = [Float](repeating: 0, count: columns)
+            bytes[r * rowBytes..<(r + 1) * rowBytes].withUnsafeBytes {
+                _ = nb_dequantize_row(type.rawValue, $0.baseAddress, &expected, columns)
+            }
+            let most = expected.reduce(0) { max($0, abs($1)) }
+            for k in 0..<columns { #expect(abs(got[r][k] - expected[k]) <= most * 1e-6, "\(r), \(k)") }
+        }
+    }
+
     @Test func extremeActivationsDoNotTrap() throws {
         var random = Random(state: 3)
         for type in weightTypes {
