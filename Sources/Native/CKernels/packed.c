@@ -166,6 +166,21 @@ typedef struct {
     uint8_t *packed;
 } packing;
 
+// Eight columns of eight rows of 16-bit elements change places in registers: three rounds of interleaving halves.
+static void transpose_halves(const uint8_t *in, size_t rowBytes, uint8_t *out) {
+    typedef uint16_t h8 __attribute__((vector_size(16)));
+    h8 a[8], b[8];
+    for (int r = 0; r < 8; r++) memcpy(a + r, in + (size_t)r * rowBytes, 16);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 4; i++) {
+            b[2 * i] = __builtin_shufflevector(a[i], a[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        memcpy(a, b, sizeof a);
+    }
+    memcpy(out, a, sizeof a);
+}
+
 // Plain types: [column][8 rows].
 static void pack_plain_group(const packing *work, size_t group) {
     size_t size = plain_bytes(work->dtype), columns = work->columns;
@@ -173,7 +188,10 @@ static void pack_plain_group(const packing *work, size_t group) {
     size_t used = work->rows - group * GROUP < GROUP ? work->rows - group * GROUP : GROUP;
     const uint8_t *in = work->source + group * GROUP * columns * size;
     if (used < GROUP) memset(out, 0, columns * GROUP * size);
-    for (size_t k0 = 0; k0 < columns; k0 += 16)
+    size_t done = 0;
+    for (; size == 2 && used == GROUP && done + 8 <= columns; done += 8)
+        transpose_halves(in + done * 2, columns * 2, out + done * GROUP * 2);
+    for (size_t k0 = done; k0 < columns; k0 += 16)
         for (size_t r = 0; r < used; r++)
             for (size_t k = k0; k < columns && k < k0 + 16; k++)
                 if (size == 4) memcpy(out + (k * GROUP + r) * 4, in + (r * columns + k) * 4, 4);

@@ -7,8 +7,8 @@
 //   rows.h       operations on rows: norms, activations, rotary embedding, attention
 //   blocks.h     rows of quantized weights to floats and back
 //
-// Every function works on buffers that its caller owns and sized; none allocates, locks or keeps state, so any number
-// may run at once on separate outputs. Loops marked NB_CLONES are compiled for several instruction sets and chosen when
+// Every function works on buffers that its caller owns and sized; none but a team's making allocates, so any number
+// may run at once on separate outputs (on one team they take turns). The choice of instruction set is the only state. Loops marked NB_CLONES are compiled for several instruction sets and chosen when
 // the program starts; contraction of multiply and add is off, so all versions give the same bits.
 #ifndef NESTBOX_CKERNELS_H
 #define NESTBOX_CKERNELS_H
