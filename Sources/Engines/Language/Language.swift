@@ -26,3 +26,9 @@
 //   TemplateValue                               what a template is given: JSON whose objects keep their order
 //   TemplateLexer, TemplateParser, TemplateNode the part of Jinja that chat templates use
 //   TemplateRenderer, PythonValue, PythonText   running it, with Python's meaning of values and with limits
+//
+// Grammar
+//   Grammar, SchemaCompiler                     a JSON schema as a push-down automaton over bytes
+//   Automaton, PatternParser, NumberRange       patterns, lengths and limits inside of strings and numbers
+//   GrammarConstraint, GrammarState             which tokens may come next, and how far an answer has come
+//   TokenTrie, TokenMask, GrammarMachine
