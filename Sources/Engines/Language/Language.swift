@@ -18,7 +18,8 @@
 //   Normalizer                                  what becomes of a text before it is cut
 //   PreTokenizer, WordScanner                   how texts are cut into words
 //   BytePairModel, BytePairMerger               byte-pair encoding
-//   WordPieceModel                              WordPiece
+//   WordPieceModel, UnigramModel                WordPiece; the unigram language model
+//   SentencePieceModel, CharacterMap            SentencePiece's byte-pair encoding, and its normalization
 //   Vocabulary, ByteStrings, ByteTrie, WordCache, ScalarClass
 //
 // Templates

@@ -11,6 +11,10 @@ enum Normalizer: Sendable, Equatable {
     case replace([UInt8], with: [UInt8])
     /// Two or more spaces become `with`.
     case replaceSpaces(with: [UInt8])
+    /// SentencePiece's rules, compiled.
+    case map(CharacterMap)
+    /// SentencePiece's white space: none at the ends, and one of several.
+    case removeExtraSpaces
     case bert(cleanText: Bool, spaceChinese: Bool, stripAccents: Bool, lowercase: Bool)
 
     func apply(_ text: inout [UInt8]) {
@@ -25,6 +29,15 @@ enum Normalizer: Sendable, Equatable {
         case .prepend(let prefix): if !text.isEmpty { text = prefix + text }
         case .replace(let pattern, let replacement): text = Self.replace(text, pattern, replacement)
         case .replaceSpaces(let replacement): text = Self.replaceSpaces(text, replacement)
+        case .map(let map): text = map.apply(text)
+        case .removeExtraSpaces:
+            text = Self.replaceSpaces(text, [0x20])
+            if text.first == 0x20 { text.removeFirst() }
+            // A literal U+2581 at the end goes too: by then the reference has made one of every space.
+            let escaped = Array("▁".utf8)
+            while text.last == 0x20 || text.suffix(3).elementsEqual(escaped) {
+                text.removeLast(text.last == 0x20 ? 1 : escaped.count)
+            }
         case .bert(let cleanText, let spaceChinese, let stripAccents, let lowercase):
             if cleanText || spaceChinese { text = Self.clean(text, cleanText, spaceChinese) }
             if stripAccents, !Self.isASCII(text) {

@@ -11,10 +11,11 @@ extension Tokenizer {
         switch metadata.model {
         case "gpt2": self.init(try metadata.bytePairParts())
         case "bert": self.init(try metadata.wordPieceParts())
+        case "llama", "t5": self.init(try metadata.sentencePieceParts())
         default:
             throw NestboxError(
                 .notImplemented, "tokenizer.ggml.model: `\(metadata.model)` is not a kind of tokenizer that is known",
-                hint: "known are gpt2 and bert")
+                hint: "known are gpt2, llama, bert and t5")
         }
     }
 }
@@ -48,11 +49,11 @@ extension TokenizerMetadata {
         return Int32(value)
     }
 
-    private func type(_ index: Int) -> TokenType {
+    func type(_ index: Int) -> TokenType {
         tokenTypes.isEmpty ? .normal : TokenType(rawValue: tokenTypes[index]) ?? .normal
     }
 
-    private func specialTokens(_ vocabulary: Vocabulary, _ isSpecial: [Bool]) throws -> SpecialTokens {
+    func specialTokens(_ vocabulary: Vocabulary, _ isSpecial: [Bool]) throws -> SpecialTokens {
         var special = SpecialTokens()
         special.bos = try id(bosTokenID, "bos_token_id")
         special.eos = try id(eosTokenID, "eos_token_id")
@@ -69,7 +70,7 @@ extension TokenizerMetadata {
         return special
     }
 
-    private func addedTokens() throws -> AddedTokens {
+    func addedTokens() throws -> AddedTokens {
         try AddedTokens(
             tokens.indices.compactMap { index in
                 switch type(index) {
@@ -156,7 +157,7 @@ extension TokenizerMetadata {
         return parts
     }
 
-    private func needed(_ id: Int32?, _ key: String, _ reason: String) throws -> [Int32] {
+    func needed(_ id: Int32?, _ key: String, _ reason: String) throws -> [Int32] {
         guard let id else {
             throw NestboxError.invalid("tokenizer.ggml.\(key) is missing, and \(reason) needs it")
         }

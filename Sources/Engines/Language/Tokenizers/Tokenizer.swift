@@ -10,6 +10,8 @@ public final class Tokenizer: Sendable {
     enum Model: Sendable {
         case bytePair(BytePairModel)
         case wordPiece(WordPieceModel)
+        case sentencePiece(SentencePieceModel)
+        case unigram(UnigramModel)
     }
 
     /// What a file describes. The parts that are not there leave the text as it is.
@@ -155,6 +157,8 @@ public final class Tokenizer: Sendable {
         switch parts.model {
         case .bytePair(let model): model.encode(word, &merger, into: &ids)
         case .wordPiece(let model): model.encode(word, into: &ids)
+        case .sentencePiece(let model): model.encode(word, &merger, into: &ids)
+        case .unigram(let model): model.encode(word, into: &ids)
         }
     }
 

@@ -1,4 +1,5 @@
 import Core
+import Foundation
 
 /// The steps before and after the model, by the names they have in `tokenizer.json`.
 extension TokenizerFile {
@@ -19,6 +20,11 @@ extension TokenizerFile {
         case "Strip": return [.strip(left: flag("strip_left", true), right: flag("strip_right", true))]
         case "Prepend": return [.prepend(Array(try text(value, "prepend").utf8))]
         case "Replace": return [try replacement(value)]
+        case "Precompiled":
+            guard let bytes = Data(base64Encoded: try text(value, "precompiled_charsmap")) else {
+                throw NestboxError.invalid("\(name): `precompiled_charsmap` is not base64")
+            }
+            return bytes.isEmpty ? [] : [.map(try CharacterMap(Array(bytes), what: name))]
         case "BertNormalizer":
             let lowercase = flag("lowercase", true)
             return [
@@ -30,7 +36,7 @@ extension TokenizerFile {
             throw refusal(
                 "the normalizer `\(type ?? value.excerpt())` is not known",
                 hint:
-                    "known are NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace and BertNormalizer"
+                    "known are NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, Precompiled and BertNormalizer"
             )
         }
     }

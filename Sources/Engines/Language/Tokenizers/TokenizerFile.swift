@@ -170,7 +170,8 @@ struct TokenizerFile {
         switch type {
         case "BPE": return .bytePair(try bytePairModel(isByteLevel))
         case "WordPiece": return .wordPiece(try wordPieceModel())
-        default: throw refusal("the model `\(type)` is not known", hint: "known are BPE and WordPiece")
+        case "Unigram": return .unigram(try unigramModel())
+        default: throw refusal("the model `\(type)` is not known", hint: "known are BPE, WordPiece and Unigram")
         }
     }
 
@@ -211,6 +212,19 @@ struct TokenizerFile {
         model.fusesUnknown = json.model["fuse_unk"]?.boolValue ?? false
         if json.model["byte_fallback"]?.boolValue ?? false { model.bytes = byteTokens() ?? [] }
         return model
+    }
+
+    private func unigramModel() throws -> UnigramModel {
+        guard json.isScored else {
+            throw NestboxError.invalid("\(name): `model.vocab` must be a list of tokens and scores")
+        }
+        guard let unknown = json.model["unk_id"]?.intValue, unknown >= 0, unknown < json.ids.count else {
+            throw refusal("`model.unk_id` is \(json.model["unk_id"]?.excerpt() ?? "missing"), and no token has it")
+        }
+        let bytes = json.model["byte_fallback"]?.boolValue ?? false ? byteTokens() ?? [] : []
+        return try UnigramModel(
+            json.tokens, scores: json.scores, unknown: Int32(unknown), bytes: bytes,
+            isPiece: { !isSpecial[$0] && $0 != Int(unknown) })
     }
 
     private func wordPieceModel() throws -> WordPieceModel {

@@ -1,6 +1,8 @@
 """Makes the golden files for the tokenizers: small ones trained with the reference libraries, and what these make of
 awkward texts. Run with `tokenizers` 0.23 and `sentencepiece` 0.2: python make_tokenizers.py"""
-import json, pathlib, random
+import base64, io, json, pathlib, random
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 here = pathlib.Path(__file__).parent
@@ -142,10 +144,41 @@ def characters(normalizer, pre, decoder):
     return Tokenizer.from_str(json.dumps(data))
 
 
+def sentence_piece(name, **options):
+    """A SentencePiece model, and what a GGUF file made of it would say."""
+    sentences, model = [t for t in corpus() if "\0" not in t], io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences), model_writer=model, minloglevel=2, character_coverage=0.98, **options)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    data = {"tokens": [p.piece for p in proto.pieces], "scores": [p.score for p in proto.pieces],
+            "token_type": [p.type for p in proto.pieces],
+            "precompiled_charsmap": base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()}
+    (here / f"{name}.json").write_text(json.dumps(data, separators=(",", ":")))
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+
+def sentence_pieces():
+    tsv = here / "rules.tsv"
+    pairs = {"ﬁ": "fi", "\u212b": "A\u030a", "①": "1", "\t": " ", "\n": " ", "\u3000": " ", "e\u0301": "é", "ﷺ": "صلى", "Ａ": "A", "\u00ad": ""}
+    tsv.write_text("".join(
+        " ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n" for a, b in pairs.items()))
+    made = {
+        "spm-bpe": sentence_piece(
+            "spm-bpe", model_type="bpe", vocab_size=620, byte_fallback=True, normalization_rule_name="identity",
+            remove_extra_whitespaces=False, allow_whitespace_only_pieces=True, user_defined_symbols=["<tool>"]),
+        "spm-unigram": sentence_piece(
+            "spm-unigram", model_type="unigram", vocab_size=290, normalization_rule_tsv=str(tsv), unk_id=2, bos_id=-1,
+            eos_id=1, pad_id=0),
+    }
+    tsv.unlink()
+    return made
+
+
 def main():
     made = make()
     for name, tokenizer in made.items():
         tokenizer.save(str(here / f"{name}.json"), pretty=False)
+    pieces = sentence_pieces()
     with open(here / "golden.jsonl", "w", encoding="utf-8") as file:
         for text in texts():
             line = {"text": text, "ids": {}, "plain": {}}
@@ -158,6 +191,8 @@ def main():
                 line["ids"][name] = ids
                 if plain != ids:
                     line["plain"][name] = plain
+            for name, model in pieces.items():
+                line["ids"][name] = model.encode(text)
             file.write(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n")
 
 
