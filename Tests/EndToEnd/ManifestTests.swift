@@ -25,7 +25,7 @@ import Testing
         let manifest = try String(contentsOfFile: root + "/Package.swift", encoding: .utf8)
         var modules: [String: Module] = [:]
         let declared =
-            #/module\(\s*"(\w+)",\s*in:\s*\.(\w+)(?:,\s*uses:\s*\[([^\]]*)\])?(?:,\s*testsUse:\s*\[[^\]]*\])?\s*\)/#
+            #/module\(\s*"(\w+)",\s*in:\s*\.(\w+)(?:,\s*uses:\s*\[([^\]]*)\])?(?:,\s*testsUse:\s*\[[^\]]*\])?(?:,\s*fixtures:\s*\w+)?\s*\)/#
         try #require(manifest.matches(of: declared).count == manifest.matches(of: #/\+= module\(/#).count)
         for match in manifest.matches(of: declared) {
             let uses = (match.output.3 ?? "").matches(of: #/"(\w+)"/#).map { String($0.output.1) }

@@ -33,3 +33,16 @@
 //   Automaton, PatternParser, NumberRange       patterns, lengths and limits inside of strings and numbers
 //   GrammarConstraint, GrammarState             which tokens may come next, and how far an answer has come
 //   TokenTrie, TokenMask, GrammarMachine
+//
+// Models
+//   DecoderModel                                a transformer that generates text: one step over any mix of sequences
+//   LlamaBlock, GPT2Block                       a layer of each family
+//   BertModel                                   an encoder: texts into vectors
+//   WeightLoader                                a file's tensors into a backend
+//   Adapter                                     low-rank changes to some products, for some rows of a step
+//
+// Engine
+//   GenerationEngine                            continuous batching on a thread of its own
+//   Scheduler, PagePool                         which rows a step computes; pages of the cache, shared by texts that begin alike
+//   ActiveText                                  a text being generated; guesses of what comes next
+//   Sampler                                     the next token from logits
