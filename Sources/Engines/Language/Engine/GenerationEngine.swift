@@ -113,8 +113,8 @@ public final class GenerationEngine: Sendable {
         guard wanted > 0 else { throw NestboxError.invalid("`max_tokens` is \(wanted), and must be at least 1") }
         guard count < contextLength, wanted <= contextLength - count else {
             throw NestboxError.invalid(
-                "This model's maximum context length is \(contextLength) tokens. However, you requested \(count + wanted) tokens "
-                    + "(\(count) in the messages, \(wanted) in the completion).",
+                "This model's maximum context length is \(contextLength) tokens. However, your request has \(count) input tokens "
+                    + "and asks for \(wanted) output tokens.",
                 hint: "shorten the prompt, or ask for fewer tokens: nothing is cut off silently")
         }
         let flag = ActiveText.CancelFlag()
