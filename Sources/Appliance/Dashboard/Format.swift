@@ -19,6 +19,16 @@ package enum Format {
         return value < 0 ? "−" + text : text
     }
 
+    /// Numbers with as many digits, four at least, as tell them apart: the ticks of an axis.
+    package static func apart(_ values: [Double]) -> [String] {
+        let different = Set(values).count
+        for digits in 4...15 {
+            let texts = values.map { number($0, digits: digits) }
+            if digits == 15 || Set(texts).count == different { return texts }
+        }
+        return []
+    }
+
     package static func number(_ value: Double?, digits: Int = 4) -> String {
         value.map { number($0, digits: digits) } ?? "–"
     }

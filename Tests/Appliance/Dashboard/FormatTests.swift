@@ -4,6 +4,14 @@ import Foundation
 import Testing
 
 @Suite struct FormatTests {
+    @Test func ticksAreToldApart() {
+        #expect(Format.apart([0.1, 0.2, 0.3]) == ["0.1", "0.2", "0.3"])
+        #expect(Format.apart([0.7462, 0.74625, 0.7463]) == ["0.7462", "0.74625", "0.7463"])
+        #expect(Format.apart([1e9, 1e9 + 1]) == ["1,000,000,000", "1,000,000,001"])
+        #expect(Format.apart([5, 5]) == ["5", "5"])
+        #expect(Format.apart([]) == [])
+    }
+
     @Test func numbersReadWell() {
         let cases: [(Double, String)] = [
             (0, "0"), (0.70314, "0.7031"), (12_480, "12,480"), (1234.6, "1235"), (-3.5, "−3.5"), (.nan, "NaN"),

@@ -83,13 +83,13 @@ package struct CurveChart {
         let floor = Self.height - 24, right = Self.width - 12
         let y = Scale(ys, from: floor, to: 10, padded: true, logarithmic: isLogarithmic)
         let ticks = y.ticks()
-        let left = 14 + Double(ticks.map { Format.number($0).count }.max() ?? 0) * 6.4
+        let left = 14 + Double(Format.apart(ticks).map(\.count).max() ?? 0) * 6.4
         let unit = Self.unit(axis, drawn.joined().map { abs($0.x) }.max() ?? 0)
         // Names of times are wide, and must not stand out of the picture.
         let x = Scale(drawn.joined().map { $0.x / unit.size }, from: left, to: axis == .wall ? right - 24 : right)
-        for tick in ticks {
+        for (tick, text) in zip(ticks, Format.apart(ticks)) {
             svg.line(left, y(tick), right, y(tick), "grid")
-            svg.label(left - 7, y(tick) + 4, Format.number(tick), anchor: "end")
+            svg.label(left - 7, y(tick) + 4, text, anchor: "end")
         }
         svg.line(left, floor, right, floor, "axis")
         let isSingle = Set(drawn.joined().map(\.x)).count == 1

@@ -37,11 +37,11 @@ package struct LineChart {
         }
         let y = Scale(ys, from: height - 24, to: 10, padded: true)
         let ticks = y.ticks()
-        let left = 14 + Double(ticks.map { Format.number($0).count }.max() ?? 0) * 6.4
+        let left = 14 + Double(Format.apart(ticks).map(\.count).max() ?? 0) * 6.4
         let x = Scale(finite.joined().map(\.x), from: left, to: width - 12)
-        for tick in ticks {
+        for (tick, text) in zip(ticks, Format.apart(ticks)) {
             svg.line(left, y(tick), width - 12, y(tick), "grid")
-            svg.label(left - 7, y(tick) + 4, Format.number(tick), anchor: "end")
+            svg.label(left - 7, y(tick) + 4, text, anchor: "end")
         }
         drawSteps(&svg, x: x, left: left, single: Set(finite.joined().map(\.x)).count == 1)
         for (index, points) in finite.enumerated() {

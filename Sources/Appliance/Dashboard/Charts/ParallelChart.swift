@@ -92,9 +92,8 @@ struct ParallelChart {
             let spread = (known.max() ?? 1) / (known.min() ?? 1)
             let y = Scale(
                 known, from: from, to: to, logarithmic: (known.min() ?? 0) > 0 && spread >= 100 && spread.isFinite)
-            return (
-                numbers.map { $0.map { y($0) } }, known.isEmpty ? [] : y.ticks(5).map { (y($0), Format.number($0)) }
-            )
+            let ticks = known.isEmpty ? [] : y.ticks(5)
+            return (numbers.map { $0.map { y($0) } }, zip(ticks, Format.apart(ticks)).map { (y($0), $1) })
         }
         let kinds = Set(axis.values.compactMap { $0 }).sorted()
         let index = Dictionary(uniqueKeysWithValues: kinds.enumerated().map { ($1, $0) })
@@ -139,16 +138,17 @@ struct ScatterChart {
         let ys = finite.map(\.y), xs = finite.map(\.x)
         let y = Scale(ys, from: height - 44, to: 24, padded: true, logarithmic: isSpread(ys))
         let yTicks = y.ticks()
-        let left = 14 + Double(yTicks.map { Format.number($0).count }.max() ?? 0) * 6.4
+        let left = 14 + Double(Format.apart(yTicks).map(\.count).max() ?? 0) * 6.4
         let x = Scale(xs, from: left + 10, to: width - 16, padded: true, logarithmic: isSpread(xs))
-        for tick in yTicks {
+        for (tick, text) in zip(yTicks, Format.apart(yTicks)) {
             svg.line(left, y(tick), width - 12, y(tick), "grid")
-            svg.label(left - 7, y(tick) + 4, Format.number(tick), anchor: "end")
+            svg.label(left - 7, y(tick) + 4, text, anchor: "end")
         }
         svg.line(left, height - 44, width - 12, height - 44, "axis")
-        for tick in x.ticks(7) {
+        let xTicks = x.ticks(7)
+        for (tick, text) in zip(xTicks, Format.apart(xTicks)) {
             svg.line(x(tick), height - 44, x(tick), height - 40, "axis")
-            svg.label(x(tick), height - 27, Format.number(tick), anchor: "middle")
+            svg.label(x(tick), height - 27, text, anchor: "middle")
         }
         svg.label(left, 12, "↑ \(Format.short(yName, 60))", anchor: "start", style: "name")
         svg.label(width - 12, height - 8, "\(Format.short(xName, 60)) →", anchor: "end", style: "name")
