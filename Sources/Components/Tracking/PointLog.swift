@@ -10,14 +10,14 @@ import Synchronization
 /// second one transaction takes over all of them. Storing a point twice stores it once, and the order does not matter: after a
 /// kill everything still in the files is simply stored again.
 ///
-/// Two files take turns. One takes what comes while the points of the other move, which then is free.
+/// Two files take turns. One takes what comes while the points of the other move, which then is emptied.
 final class PointLog: Sendable {
     private struct State: ~Copyable {
         var first: Journal
         var second: Journal
         /// Which of the two takes points.
         var takesSecond = false
-        /// The other one holds nothing that is not in the database.
+        /// The other one is empty.
         var otherIsFree = false
         var waiting: [String: [MetricPoint]] = [:]
         var moving: [String: [MetricPoint]] = [:]
@@ -31,13 +31,19 @@ final class PointLog: Sendable {
             if takesSecond { try second.append(record) } else { try first.append(record) }
         }
 
-        mutating func restartOther() throws {
-            if !takesSecond { try second.restart() } else { try first.restart() }
+        private mutating func restart(second isSecond: Bool) -> Bool {
+            do {
+                if isSecond { try second.restart() } else { try first.restart() }
+                return true
+            } catch {
+                // Its points are in the database already, and would only be stored again.
+                return false
+            }
         }
 
         /// Hands over everything that waits, and lets the other file take what comes if it is free.
         mutating func take() {
-            if otherIsFree, (try? restartOther()) != nil {
+            if otherIsFree {
                 takesSecond.toggle()
                 otherIsFree = false
             }
@@ -49,8 +55,10 @@ final class PointLog: Sendable {
             moved = count
             moving = [:]
             move = nil
-            // What it holds was appended before this move began, or has moved before.
-            otherIsFree = true
+            // What they hold was appended before this move began, or has moved before. Forgotten at once, or the points of a run
+            // that is deleted for good now would be stored again at the next start.
+            otherIsFree = restart(second: !takesSecond)
+            if waiting.isEmpty { _ = restart(second: takesSecond) }
         }
 
         mutating func giveBack() {

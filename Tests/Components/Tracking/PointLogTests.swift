@@ -65,6 +65,23 @@ import Testing
         #expect(try await count(store) == 20)
     }
 
+    /// Or deleted points would come back with the next start.
+    @Test func whatIsInTheDatabaseIsNotKeptInTheFiles() async throws {
+        let store = try store()
+        let log = try PointLog(store)
+        for step in 0..<10 {
+            #expect(try log.append([Self.point("a", Int64(step))], run: "r"))
+            if step % 4 == 0 { try await log.moveAll() }
+        }
+        try await log.moveAll()
+        #expect(try await count(store) == 10)
+        try await store.write { try $0.db.execute(sql: "DELETE FROM tracking_points") }
+        let again = try PointLog(store)
+        #expect(again.waiting(ofRun: "r").isEmpty)
+        try await again.moveAll()
+        #expect(try await count(store) == 0)
+    }
+
     @Test func appendsDuringMovesAreNeitherLostNorKeptTwice() async throws {
         let store = try store()
         let log = try PointLog(store)
