@@ -11,17 +11,7 @@ package enum MLflowLoggingRoutes {
         single(tracking) + tags(tracking) + inputs(tracking) + history(tracking)
             + MLflowRoutes.endpoint(
                 .post, "runs/log-batch", "Log metrics, parameters and tags: all or nothing", isBrief: true,
-                immediate: { _, body in
-                    if let plain = PlainMetrics.batch(body.readableBytesView) {
-                        return try tracking.logAtOnce(runID: plain.run, plain.points) ? MLflowRoutes.nothing : nil
-                    }
-                    let request = try MLflowRequest(body: body.readableBytesView)
-                    let batch = try batch(request)
-                    guard batch.params.isEmpty, batch.tags.isEmpty, batch.modelMetrics.isEmpty, !batch.metrics.isEmpty
-                    else { return nil }
-                    let isDone = try tracking.logAtOnce(runID: try request.required("run_id"), batch.metrics)
-                    return isDone ? MLflowRoutes.nothing : nil
-                }
+                immediate: { _, body in try logAtOnce(PlainMetrics.batch(body.readableBytesView), tracking) }
             ) { request in
                 try await tracking.log(runID: try request.required("run_id"), try batch(request))
                 return MLflowRoutes.nothing
@@ -31,16 +21,7 @@ package enum MLflowLoggingRoutes {
     private static func single(_ tracking: any Tracking) -> [Route] {
         MLflowRoutes.endpoint(
             .post, "runs/log-metric", "Log one point of a metric", isBrief: true,
-            immediate: { _, body in
-                if let plain = PlainMetrics.single(body.readableBytesView) {
-                    return try tracking.logAtOnce(runID: plain.run, plain.points) ? MLflowRoutes.nothing : nil
-                }
-                let request = try MLflowRequest(body: body.readableBytesView)
-                let point = try point(request)
-                guard try measurement(point, request) == nil else { return nil }
-                let isDone = try tracking.logAtOnce(runID: try request.runID(), [point])
-                return isDone ? MLflowRoutes.nothing : nil
-            }
+            immediate: { _, body in try logAtOnce(PlainMetrics.single(body.readableBytesView), tracking) }
         ) { request in
             let point = try point(request)
             let measured = try measurement(point, request).map { [$0] } ?? []
@@ -53,6 +34,11 @@ package enum MLflowLoggingRoutes {
                     runID: try request.runID(), LogBatch(params: [key: try request.string("value") ?? ""]))
                 return MLflowRoutes.nothing
             }
+    }
+
+    private static func logAtOnce(_ plain: PlainMetrics?, _ tracking: any Tracking) throws -> [UInt8]? {
+        guard let plain, try tracking.logAtOnce(runID: plain.run, plain.points) else { return nil }
+        return MLflowRoutes.nothing
     }
 
     private static func tags(_ tracking: any Tracking) -> [Route] {
