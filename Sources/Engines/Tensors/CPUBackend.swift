@@ -17,8 +17,10 @@ import Darwin
 public final class CPUBackend: Backend {
     public let device = Device.cpu
     public let team: ThreadTeam
-    /// Where a product keeps its rounded activations; grows to the largest product so far.
-    private let scratch = Mutex<DeviceBuffer?>(nil)
+    /// Where a product keeps its rounded activations. Addresses only: the pages that no product reached take no memory, and none has
+    /// to be found in the middle of a step.
+    private let scratch: Mutex<DeviceBuffer>
+    private static let scratchBytes = 512 << 20
 
     /// Where the next weights go: large regions on huge pages read an eighth faster than many small mappings. A region is
     /// given back when the last matrix in it is gone.
@@ -26,6 +28,7 @@ public final class CPUBackend: Backend {
 
     public init(threads: Int) throws {
         team = try ThreadTeam(width: threads)
+        scratch = Mutex(try Self.map(Self.scratchBytes))
     }
 
     /// What the kernels run on, such as `avx2`: for logs and benchmarks.
@@ -37,8 +40,13 @@ public final class CPUBackend: Backend {
         guard byteCount >= 0, byteCount <= Int.max / 2 else {
             throw NestboxError.invalid("a buffer of \(byteCount) bytes is beyond any memory")
         }
+        return try Self.map(byteCount)
+    }
+
+    /// Zeroed pages of their own that take memory once they are touched.
+    private static func map(_ byteCount: Int) throws -> DeviceBuffer {
         let size = max(byteCount, 1)
-        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let address, address != MAP_FAILED else {
             throw NestboxError(
                 .unavailable, "there is no memory for a buffer of \(byteCount) bytes",
@@ -107,21 +115,15 @@ public final class CPUBackend: Backend {
                 return (buffer, region.used)
             }
             let huge = 2 << 20, size = (max(byteCount, 64 << 20) + huge - 1) / huge * huge
-            let whole = mmap(
-                nil, size + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-            guard let whole, whole != MAP_FAILED else {
-                throw NestboxError(
-                    .unavailable, "there is no memory for \(byteCount) bytes of weights",
-                    hint: "use a smaller model or a stronger quantization")
-            }
+            let whole = try Self.map(size + huge)
             let address = UnsafeMutableRawPointer(
-                bitPattern: (UInt(bitPattern: whole) + UInt(huge) - 1) / UInt(huge) * UInt(huge))!
+                bitPattern: (UInt(bitPattern: whole.address) + UInt(huge) - 1) / UInt(huge) * UInt(huge))!
             #if os(Linux)
             madvise(address, size, MADV_HUGEPAGE)
             #endif
-            nonisolated(unsafe) let mapping = whole
+            // Lets go of the whole mapping, which is longer than the part on huge pages.
             let buffer = DeviceBuffer(device: .cpu, address: address, byteCount: size) { _ in
-                munmap(mapping, size + huge)
+                withExtendedLifetime(whole) {}
             }
             region = Region(buffer: buffer, used: byteCount)
             return (buffer, 0)
@@ -175,15 +177,13 @@ public final class CPUBackend: Backend {
         let target = floats(out, columns: weights.rows, tokens: tokens)
         let biases = bias.map { floats($0, columns: weights.rows, tokens: 1) }
         let needed = nb_product_scratch_bytes(tokens, weights.columns)
-        precondition(needed > 0, "a product of \(tokens) × \(weights.columns) activations overflows")
+        precondition(
+            needed > 0 && needed <= Self.scratchBytes,
+            "a product of \(tokens) × \(weights.columns) activations is too large for one step")
         scratch.withLock { scratch in
-            if scratch.map({ $0.byteCount < needed }) ?? true {
-                scratch = nil
-                do { scratch = try makeBuffer(byteCount: needed) } catch { fatalError("\(error)") }
-            }
             nb_matmul(
                 team.handle, packed.matrices.baseAddress!, packed.matrices.count, source, x.stride, target, out.stride,
-                tokens, biases, accumulate ? 1 : 0, scratch!.address)
+                tokens, biases, accumulate ? 1 : 0, scratch.address)
         }
     }
 
