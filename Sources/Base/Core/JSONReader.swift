@@ -5,6 +5,7 @@ import Foundation
 /// one counts. It refuses deep nesting while it reads, so that no body can exhaust a stack or a thread.
 public struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
+    private let what: String
     private let acceptsNonFinite: Bool
     private let deepest: Int
     private var at = 0
@@ -43,33 +44,120 @@ public struct JSONReader {
     private static func parse(
         _ buffer: UnsafeBufferPointer<UInt8>, what: String, _ acceptsNonFinite: Bool, _ deepest: Int
     ) throws -> JSONValue {
-        var reader = JSONReader(bytes: buffer, acceptsNonFinite: acceptsNonFinite, deepest: deepest)
+        try read(buffer, what: what, acceptsNonFinite: acceptsNonFinite, deepest: deepest) { try $0.value() }
+    }
+
+    /// Lets `body` read one value after the other, where a `JSONValue` would be too large, take too long or lose something: the order of
+    /// keys, bytes that Swift's strings take for the same. Throws like `parse` for what is not well-formed, and what `body` throws.
+    public static func read<T>(
+        _ buffer: UnsafeBufferPointer<UInt8>, what: String = "the JSON body", acceptsNonFinite: Bool = false,
+        deepest: Int = JSON.deepestRequest, _ body: (inout JSONReader) throws -> T
+    ) throws -> T {
+        var reader = JSONReader(bytes: buffer, what: what, acceptsNonFinite: acceptsNonFinite, deepest: deepest)
         do {
-            let value = try reader.value()
+            let value = try body(&reader)
             reader.skipSpace()
             guard reader.at == buffer.count else { throw Failure.expected("the end") }
             return value
         } catch let failure as Failure {
-            switch failure {
-            case .nested:
-                throw NestboxError.invalid(
-                    "\(what) is nested more than \(deepest) levels deep, at byte \(reader.at)",
-                    hint: "flatten it: tables and settings need a handful of levels")
-            case .expected(let expected):
-                let rest = String(decoding: buffer[min(reader.at, buffer.count)...].prefix(20), as: UTF8.self)
-                throw NestboxError.invalid(
-                    "\(what) is not well-formed: expected \(expected) at byte \(reader.at), found "
-                        + (rest.isEmpty ? "the end" : "`\(rest)`"),
-                    hint: rest.hasPrefix("NaN") ? "JSON has no NaN: write null for a missing number" : nil)
+            throw reader.explain(failure)
+        }
+    }
+
+    private func explain(_ failure: Failure) -> NestboxError {
+        switch failure {
+        case .nested:
+            return .invalid(
+                "\(what) is nested more than \(deepest) levels deep, at byte \(at)",
+                hint: "flatten it: tables and settings need a handful of levels")
+        case .expected(let expected):
+            let rest = String(decoding: bytes[min(at, bytes.count)...].prefix(20), as: UTF8.self)
+            return .invalid(
+                "\(what) is not well-formed: expected \(expected) at byte \(at), found "
+                    + (rest.isEmpty ? "the end" : "`\(rest)`"),
+                hint: rest.hasPrefix("NaN") ? "JSON has no NaN: write null for a missing number" : nil)
+        }
+    }
+
+    /// An error of the caller's own at this place.
+    public func refusal(_ message: String) -> NestboxError { .invalid("\(what), byte \(at): \(message)") }
+
+    private init(bytes: UnsafeBufferPointer<UInt8>, what: String, acceptsNonFinite: Bool, deepest: Int) {
+        self.bytes = bytes
+        self.what = what
+        self.acceptsNonFinite = acceptsNonFinite
+        self.deepest = deepest
+    }
+
+    // MARK: One value after the other; each skips blanks first
+
+    /// What has not been read.
+    public var rest: UnsafeBufferPointer<UInt8> {
+        mutating get {
+            skipSpace()
+            return UnsafeBufferPointer(rebasing: bytes[at...])
+        }
+    }
+
+    /// The first byte of what comes next; nil at the end.
+    public var next: UInt8? {
+        mutating get {
+            skipSpace()
+            return at < bytes.count ? bytes[at] : nil
+        }
+    }
+
+    /// Calls `body` at each value of an object, which it reads. The key is without quotes and escapes, and need not be UTF-8.
+    public mutating func members(_ body: (UnsafeBufferPointer<UInt8>, inout JSONReader) throws -> Void) throws {
+        guard next == UInt8(ascii: "{") else { throw Failure.expected("an object") }
+        try nested {
+            try $0.list("}") { reader in
+                guard reader.next == UInt8(ascii: "\"") else { throw Failure.expected("a key in quotes") }
+                try reader.withString { key, reader in
+                    try reader.colon()
+                    try body(key, &reader)
+                }
             }
         }
     }
 
-    private init(bytes: UnsafeBufferPointer<UInt8>, acceptsNonFinite: Bool, deepest: Int) {
-        self.bytes = bytes
-        self.acceptsNonFinite = acceptsNonFinite
-        self.deepest = deepest
+    /// Calls `body` at each value of an array, which it reads.
+    public mutating func elements(_ body: (inout JSONReader) throws -> Void) throws {
+        guard next == UInt8(ascii: "[") else { throw Failure.expected("an array") }
+        try nested { try $0.list("]", body) }
     }
+
+    public mutating func text() throws -> String {
+        guard next == UInt8(ascii: "\"") else { throw Failure.expected("text in quotes") }
+        return try string()
+    }
+
+    /// The bytes of a string, which need not be UTF-8.
+    public mutating func textBytes() throws -> [UInt8] {
+        guard next == UInt8(ascii: "\"") else { throw Failure.expected("text in quotes") }
+        return try withString { bytes, _ in Array(bytes) }
+    }
+
+    public mutating func double() throws -> Double {
+        skipSpace()
+        return switch try number() {
+        case .int(let value): Double(value)
+        case .number(let value): value
+        default: throw Failure.expected("a number")
+        }
+    }
+
+    public mutating func integer() throws -> Int64 {
+        skipSpace()
+        let start = at
+        guard case .int(let value) = try number() else {
+            at = start
+            throw Failure.expected("a whole number")
+        }
+        return value
+    }
+
+    // MARK: Parts
 
     private mutating func skipSpace() {
         while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09 {
@@ -90,7 +178,8 @@ public struct JSONReader {
         return true
     }
 
-    private mutating func value() throws -> JSONValue {
+    /// Any value.
+    public mutating func value() throws -> JSONValue {
         skipSpace()
         guard at < bytes.count else { throw Failure.expected("a value") }
         switch bytes[at] {
@@ -108,7 +197,7 @@ public struct JSONReader {
         }
     }
 
-    private mutating func nested(_ read: (inout JSONReader) throws -> JSONValue) throws -> JSONValue {
+    private mutating func nested<T>(_ read: (inout JSONReader) throws -> T) throws -> T {
         guard depth < deepest else { throw Failure.nested }
         depth += 1
         at += 1
@@ -119,33 +208,37 @@ public struct JSONReader {
 
     private mutating func object() throws -> JSONValue {
         var object: [String: JSONValue] = [:]
-        skipSpace()
-        if take("}") { return .object(object) }
-        object.reserveCapacity(expectedKeys)
-        repeat {
-            skipSpace()
-            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw Failure.expected("a key in quotes") }
-            let key = try string()
-            skipSpace()
-            guard take(":") else { throw Failure.expected("`:`") }
-            object[key] = try value()
-            skipSpace()
-        } while take(",")
-        guard take("}") else { throw Failure.expected("`,` or `}`") }
-        expectedKeys = object.count
+        try list("}") { reader in
+            guard reader.next == UInt8(ascii: "\"") else { throw Failure.expected("a key in quotes") }
+            if object.isEmpty { object.reserveCapacity(reader.expectedKeys) }
+            let key = try reader.string()
+            try reader.colon()
+            object[key] = try reader.value()
+        }
+        if !object.isEmpty { expectedKeys = object.count }
         return .object(object)
     }
 
     private mutating func array() throws -> JSONValue {
         var array: [JSONValue] = []
+        try list("]") { array.append(try $0.value()) }
+        return .array(array)
+    }
+
+    private mutating func colon() throws {
         skipSpace()
-        if take("]") { return .array(array) }
+        guard take(":") else { throw Failure.expected("`:`") }
+    }
+
+    /// Whatever lies between brackets, parted by commas; the opening one is behind.
+    private mutating func list(_ close: Character, _ item: (inout JSONReader) throws -> Void) throws {
+        skipSpace()
+        if take(close) { return }
         repeat {
-            array.append(try value())
+            try item(&self)
             skipSpace()
         } while take(",")
-        guard take("]") else { throw Failure.expected("`,` or `]`") }
-        return .array(array)
+        guard take(close) else { throw Failure.expected("`,` or `\(close)`") }
     }
 
     private mutating func digits() -> Int {
@@ -153,6 +246,8 @@ public struct JSONReader {
         while at < bytes.count, bytes[at] &- 0x30 < 10 { at += 1 }
         return at - start
     }
+
+    private static let powers: [Double] = (0...22).map { pow(10, Double($0)) }
 
     private mutating func number() throws -> JSONValue {
         let start = at
@@ -163,20 +258,27 @@ public struct JSONReader {
             at = first
             throw Failure.expected("a number without leading zeros")
         }
-        var isWhole = true
+        var fraction = 0, hasExponent = false
         if take(".") {
-            isWhole = false
-            guard digits() > 0 else { throw Failure.expected("a digit") }
+            fraction = digits()
+            guard fraction > 0 else { throw Failure.expected("a digit") }
         }
         if take("e") || take("E") {
-            isWhole = false
+            hasExponent = true
             if !take("-") { _ = take("+") }
             guard digits() > 0 else { throw Failure.expected("a digit") }
         }
-        if isWhole, whole <= 18 {
-            let value = bytes[first..<at].reduce(Int64(0)) { $0 * 10 + Int64($1 &- 0x30) }
+        let isWhole = fraction == 0 && !hasExponent
+        if !hasExponent, whole + fraction <= 18 {
+            var value: Int64 = 0
+            for byte in bytes[first..<at] where byte != UInt8(ascii: ".") { value = value * 10 + Int64(byte &- 0x30) }
             // The encoder writes -0.0 as -0, and it must come back with its sign.
-            return negative && value == 0 ? .number(-0.0) : .int(negative ? -value : value)
+            if isWhole { return negative && value == 0 ? .number(-0.0) : .int(negative ? -value : value) }
+            // Both are exact then, and one division rounds once.
+            if value < 1 << 53 {
+                let number = Double(value) / Self.powers[fraction]
+                return .number(negative ? -number : number)
+            }
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isWhole, let value = Int64(text) { return .int(value) }
@@ -189,36 +291,40 @@ public struct JSONReader {
     }
 
     private mutating func string() throws -> String {
+        let start = at + 1
+        return try withString { bytes, reader in
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                reader.at = start
+                throw Failure.expected("text in UTF-8")
+            }
+            return text
+        }
+    }
+
+    /// The bytes of a string, at whose quotes the reader is; in place where there is no escape in it.
+    private mutating func withString<T>(_ body: (UnsafeBufferPointer<UInt8>, inout JSONReader) throws -> T) throws -> T
+    {
         at += 1
         let start = at
         while at < bytes.count, bytes[at] >= 0x20, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\") {
             at += 1
         }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
-            guard let text = String(validating: bytes[start..<at], as: UTF8.self) else {
-                at = start
-                throw Failure.expected("text in UTF-8")
-            }
             at += 1
-            return text
+            return try body(UnsafeBufferPointer(rebasing: bytes[start..<at - 1]), &self)
         }
-        return try escapedString(from: start)
+        let unescaped = try escapedString(from: start)
+        return try unescaped.withUnsafeBufferPointer { try body($0, &self) }
     }
 
     /// A string with at least one escape, or a broken one.
-    private mutating func escapedString(from start: Int) throws -> String {
+    private mutating func escapedString(from start: Int) throws -> [UInt8] {
         var out = Array(bytes[start..<at])
         while at < bytes.count {
             let byte = bytes[at]
             guard byte >= 0x20 else { throw Failure.expected("an escape like \\n for a control character") }
             at += 1
-            if byte == UInt8(ascii: "\"") {
-                guard let text = String(validating: out, as: UTF8.self) else {
-                    at = start
-                    throw Failure.expected("text in UTF-8")
-                }
-                return text
-            }
+            if byte == UInt8(ascii: "\"") { return out }
             if byte == UInt8(ascii: "\\") { try escape(into: &out) } else { out.append(byte) }
         }
         throw Failure.expected("`\"` at the end of the string")

@@ -36,7 +36,6 @@ import Testing
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": "NaN", "timestamp": 1}]}"#,
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": NaN, "timestamp": 1}]}"#,
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": 1e999, "timestamp": 1}]}"#,
-        #"{"run_id": "0f", "metrics": [{"key": "a\n", "value": 1, "timestamp": 1}]}"#,
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": 01, "timestamp": 1}]}"#,
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": 1, "timestamp": -1}]}"#,
         #"{"run_id": "0f", "metrics": [{"key": "a", "value": 1, "timestamp": 1.5}]}"#,

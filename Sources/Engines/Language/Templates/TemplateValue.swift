@@ -30,11 +30,43 @@ public indirect enum TemplateValue: Sendable, Hashable {
     public init(json bytes: some Collection<UInt8>, what: String = "the JSON body", deepest: Int = JSON.deepestRequest)
         throws
     {
-        // The house's reader judges the text; what follows only walks over what is known to be well-formed.
-        let bytes = Array(bytes)
-        _ = try JSONReader.parse(bytes, what: what, acceptsNonFinite: true, deepest: deepest)
-        var walk = JSONWalk(bytes: bytes)
-        self = try walk.value()
+        self = try Array(bytes).withUnsafeBufferPointer {
+            try JSONReader.read($0, what: what, acceptsNonFinite: true, deepest: deepest) { try TemplateValue(&$0) }
+        }
+    }
+
+    private init(_ reader: inout JSONReader) throws {
+        switch reader.next {
+        case UInt8(ascii: "["):
+            var items: [TemplateValue] = []
+            try reader.elements { items.append(try TemplateValue(&$0)) }
+            self = .list(items)
+        case UInt8(ascii: "{"): self = .dict(try Self.entries(&reader))
+        default:
+            let text = reader.rest
+            let value = try reader.value()
+            // Python reads -0 as the integer.
+            let isInteger = text.prefix(text.count - reader.rest.count).allSatisfy { !".eE".utf8.contains($0) }
+            self = if case .number(0) = value, isInteger { .int(0) } else { TemplateValue(value) }
+        }
+    }
+
+    private static func entries(_ reader: inout JSONReader) throws -> [Entry] {
+        var entries: [Entry] = []
+        // By bytes: Swift takes canonically equal strings for one, Python does not.
+        var places: [[UInt8]: Int] = [:]
+        try reader.members { name, reader in
+            let bytes = Array(name)
+            guard let key = String(validating: bytes, as: UTF8.self) else { throw reader.refusal("a key is not UTF-8") }
+            let value = try TemplateValue(&reader)
+            if let place = places[bytes] {
+                entries[place].value = value
+            } else {
+                places[bytes] = entries.count
+                entries.append(Entry(key, value))
+            }
+        }
+        return entries
     }
 
     /// A parsed value. Its keys have lost their order and come sorted: prefer `init(json:)` for what a template prints.
@@ -62,71 +94,4 @@ extension TemplateValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral
     public init(arrayLiteral elements: TemplateValue...) { self = .list(elements) }
     public init(dictionaryLiteral elements: (String, TemplateValue)...) { self = .dict(elements.map { Entry($0, $1) }) }
     public init(nilLiteral: ()) { self = .null }
-}
-
-/// Walks over well-formed JSON and takes only its structure apart; scalars go to `JSONReader`.
-private struct JSONWalk {
-    let bytes: [UInt8]
-    var at = 0
-
-    init(bytes: [UInt8]) { self.bytes = bytes }
-
-    private mutating func next() -> UInt8 {
-        while at < bytes.count, bytes[at] <= 0x20 { at += 1 }
-        return at < bytes.count ? bytes[at] : 0
-    }
-
-    mutating func value() throws -> TemplateValue {
-        switch next() {
-        case UInt8(ascii: "["):
-            var items: [TemplateValue] = []
-            at += 1
-            while next() != UInt8(ascii: "]"), at < bytes.count {
-                if bytes[at] == UInt8(ascii: ",") { at += 1 }
-                items.append(try value())
-            }
-            at += 1
-            return .list(items)
-        case UInt8(ascii: "{"): return .dict(try entries())
-        default: return try scalar()
-        }
-    }
-
-    private mutating func entries() throws -> [TemplateValue.Entry] {
-        var entries: [TemplateValue.Entry] = []
-        // By bytes: Swift takes canonically equal strings for one, Python does not.
-        var places: [[UInt8]: Int] = [:]
-        at += 1
-        while next() != UInt8(ascii: "}"), at < bytes.count {
-            if bytes[at] == UInt8(ascii: ",") { at += 1 }
-            guard next() == UInt8(ascii: "\""), case .string(let key) = try scalar() else { break }
-            _ = next()
-            at += 1
-            let value = try value()
-            let name = Array(key.utf8)
-            if let place = places[name] {
-                entries[place].value = value
-            } else {
-                places[name] = entries.count
-                entries.append(.init(key, value))
-            }
-        }
-        at += 1
-        return entries
-    }
-
-    private mutating func scalar() throws -> TemplateValue {
-        let start = at
-        if next() == UInt8(ascii: "\"") {
-            at += 1
-            while at < bytes.count, bytes[at] != UInt8(ascii: "\"") { at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1 }
-            at += 1
-        } else {
-            while at < bytes.count, bytes[at] > 0x20, !",]}".utf8.contains(bytes[at]) { at += 1 }
-        }
-        let text = bytes[start..<min(at, bytes.count)]
-        // Python reads -0 as the integer.
-        if text.elementsEqual("-0".utf8) { return .int(0) }
-        return TemplateValue(try JSONReader.parse(text, acceptsNonFinite: true))
-    }
 }
