@@ -165,8 +165,8 @@ public struct JSONReader {
         }
     }
 
-    private mutating func take(_ byte: Character) -> Bool {
-        guard at < bytes.count, bytes[at] == byte.asciiValue else { return false }
+    private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+        guard at < bytes.count, bytes[at] == UInt8(truncatingIfNeeded: scalar.value) else { return false }
         at += 1
         return true
     }
@@ -231,7 +231,7 @@ public struct JSONReader {
     }
 
     /// Whatever lies between brackets, parted by commas; the opening one is behind.
-    private mutating func list(_ close: Character, _ item: (inout JSONReader) throws -> Void) throws {
+    private mutating func list(_ close: Unicode.Scalar, _ item: (inout JSONReader) throws -> Void) throws {
         skipSpace()
         if take(close) { return }
         repeat {
